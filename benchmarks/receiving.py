@@ -188,7 +188,7 @@ def run_receiver(folder: Path, url: str, *, profile: bool) -> None:
                     raise SystemExit(receipt.verification.explanation)
                 count += len(receipt.document.attachments)
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-        confirmed = len(connector.receipts(state=ReceiptState.CONFIRMED))
+        confirmed = sum(1 for _ in connector.iter_receipts(state=ReceiptState.CONFIRMED))
     if confirmed != count:
         raise SystemExit(f"{count} documents came, {confirmed} are confirmed")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -24,6 +24,7 @@ from loopback import FILED, RECEIVER, SENDER, HubProcess, settings_of
 
 from edoc_connector.connector import Connector
 from edoc_connector.edxml import Attachment, Document, Organization
+from edoc_connector.evidence import CompactRange
 from edoc_connector.store import DeliveryState, ReceiptState, upgrade
 from edoc_connector.testing import sample_document
 
@@ -63,12 +64,14 @@ FILL = (
             ("outgoing", "sending", "sent"),
         )
     ),
+    "INSERT INTO evidence_logs (agency, origin, opened_at) "
+    "VALUES (:agency, 'edoc-evidence/' || :agency || '/0123456789abcdef', '2023-11-14 22:13:20.000000')",
     *(
-        "INSERT INTO evidence (agency, sequence, at, kind, subject, subject_id, entry, digest, hash) "
-        f"{_NUMBERS} SELECT :agency, {offset} * :rows + i, {_WHEN}, 'change', '{subject}', i, "
-        "'{\"entry\":\"' || hex(randomblob(60)) || '\"}', hex(randomblob(32)), hex(randomblob(32)) FROM n"
+        "INSERT INTO evidence_entries (id, agency, subject, subject_id, leaf_hash, stored) "
+        f"{_NUMBERS} SELECT {offset} * :rows + i, :agency, '{subject}', i, randomblob(32), randomblob(140) FROM n"
         for offset, subject in enumerate(("delivery", "delivery", "receipt", "receipt", "outgoing"))
     ),
+    "INSERT INTO evidence_leaves (entry_id, agency, leaf) SELECT id, agency, id - 1 FROM evidence_entries ORDER BY id",
 )
 
 
@@ -86,9 +89,19 @@ def fill(path: Path, agency: str, documents: int) -> None:
             database.execute(f"DROP {kind} {name}")
         for statement in FILL:
             database.execute(statement, {"agency": agency, "rows": documents // 2})
+        _hash(database, agency)
         for _, _, made in dropped:
             database.execute(made)
         database.commit()
+
+
+def _hash(database: sqlite3.Connection, agency: str) -> None:
+    """Make the hashes of the log's tree."""
+    grown = CompactRange.start()
+    leaves = database.execute("SELECT leaf_hash FROM evidence_entries ORDER BY id")
+    nodes = (node for (leaf,) in leaves for node in grown.extend((leaf,)))
+    rows = ((agency, node.level, node.index, node.hash) for node in nodes)
+    database.executemany("INSERT INTO evidence_tiles (agency, level, number, hash) VALUES (?, ?, ?, ?)", rows)
 
 
 def document(size: int = 100_000) -> Document:

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 from lxml import etree
 
 from edoc_connector.client import tls, transport
+from edoc_connector.edxml import NS, PacketForm
 from edoc_connector.edxml.schema import schema
 from edoc_connector.mockhub import MockHubConfig
 from edoc_connector.store import upgrade
@@ -157,6 +158,15 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return "bytes" if isinstance(val, bytes) else None
 
 
+def _undo_form(tree: etree._ElementTree) -> None:
+    """Take out of a packet what a hub alone demands: empty elements, and the name of a status packet's header."""
+    header = next(iter(tree.iter(f"{{{NS}}}edXMLHeader")))[0]
+    header.tag = f"{{{NS}}}MessageHeader"
+    while empty := [one for one in header.iter() if not len(one) and not one.text]:
+        for one in empty:
+            one.getparent().remove(one)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def validated() -> Iterator[list[str]]:
     """Every packet that any test writes is held against the schema of what we write; the kinds written so far."""
@@ -174,6 +184,8 @@ def validated() -> Iterator[list[str]]:
         out.seek(0)
         tree = etree.parse(out, etree.XMLParser(huge_tree=True, resolve_entities=False))
         kind = "document" if tree.find("{*}AttachmentEncoded") is not None else "status"
+        if plan.form != PacketForm():
+            _undo_form(tree)
         schemas[kind].assertValid(tree)
         kinds.append(kind)
 

@@ -21,6 +21,7 @@ from .errors import (
     DocumentIdConflict,
     DuplicateDocument,
     EdocError,
+    EvidenceError,
     HubError,
     HubUnavailable,
     IntermediaryAnswer,
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
         StatusCode,
         StatusMessage,
     )
-    from .hubs import Vxp
+    from .hubs import Lgsp, Vxp
     from .signing import Signer, Verification, VerifyPolicy, load_signer
 
 _HOMES = {
@@ -88,7 +89,7 @@ _HOMES = {
         "StatusCode",
         "StatusMessage",
     ),
-    "hubs": ("Vxp",),
+    "hubs": ("Lgsp", "Vxp"),
     "signing": ("Signer", "Verification", "VerifyPolicy", "load_signer"),
 }
 _MODULES = ("edxml", "hubs", "signing", "testing")
@@ -130,12 +131,14 @@ __all__ = [
     "DocumentIdConflict",
     "DuplicateDocument",
     "EdocError",
+    "EvidenceError",
     "HubClient",
     "HubError",
     "HubUnavailable",
     "IntermediaryAnswer",
     "InvalidFields",
     "InvalidQuery",
+    "Lgsp",
     "NotFound",
     "NotSent",
     "OrganId",

@@ -28,6 +28,7 @@
     ├─ StatusNotAllowed             a status code that may not follow the ones before it
     ├─ StoreError                   the store could not do it; nothing changed
     │  └─ DocumentIdConflict        another document was already sent under this id
+    ├─ EvidenceError                an entry, a checkpoint or a proof of the evidence that is none, or does not hold
     ├─ NotFound                     no delivery, receipt or document with that id
     └─ InvalidQuery                 a list that cannot be asked for so: a wrong cursor, limit or time; also a ValueError
 
@@ -246,6 +247,10 @@ class StoreError(EdocError):
 
 class DocumentIdConflict(StoreError):
     """Another document was already sent under this id."""
+
+
+class EvidenceError(EdocError):
+    """An entry, a checkpoint or a proof of the evidence is none, or does not hold."""
 
 
 class NotFound(EdocError):

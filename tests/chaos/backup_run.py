@@ -13,16 +13,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import shutil
-import signal
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,13 +26,23 @@ from edoc_connector.connector import Connector
 from edoc_connector.edxml import Document
 from edoc_connector.errors import EdocError
 from edoc_connector.mockhub import MockHubConfig
+from edoc_connector.mockhub.storage import Receipt
 from edoc_connector.testing import RECIPIENT, SENDER, sample_document
-from edoc_connector.testing.hub import RunningHub
+from edoc_connector.testing.hub import HubPacket, RunningHub
 
 sys.path.insert(0, str(Path(__file__).parent))
-import chaos  # type: ignore[import-not-found]  # found by the line above
+from backup_office import (  # type: ignore[import-not-found]  # found by the line above
+    MACHINE,
+    PARTIES,
+    PARTNER,
+    move_machine,
+    run_command,
+    start_worker,
+    wait_until,
+)
+from examine import Examination, Office  # type: ignore[import-not-found]  # as above
 
-MACHINE, PARTNER = chaos.PARTIES
+from chaos import write_office  # type: ignore[import-not-found]  # as above
 
 
 class Clerk(threading.Thread):
@@ -63,62 +69,22 @@ class Clerk(threading.Thread):
         self.join()
 
 
-@contextlib.contextmanager
-def start_worker(folder: Path) -> Iterator[chaos.Process]:
-    """Run a worker as a process."""
-    process = chaos.Process("worker", folder, "r")
-    process.start()
-    try:
-        yield process
-    finally:
-        process.kill(signal.SIGTERM)
-
-
-def run_command(folder: Path, *words: str) -> str:
-    """Run a command as an operator does; returns what it says."""
-    command = [sys.executable, "-m", "edoc_connector", *words, "--config", str(folder / "edoc.toml")]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=600)
-    print(f"$ edoc {' '.join(words)}\n{done.stdout}{done.stderr}", flush=True)
-    if done.returncode > 1:  # 1: something is left to do
-        raise RuntimeError(f"edoc {words[0]} failed")
-    return done.stdout
-
-
-def wait_until(is_so: object, seconds: float, what: str) -> None:
-    """Wait for something."""
-    end = time.monotonic() + seconds
-    while not is_so():  # type: ignore[operator]
-        if time.monotonic() > end:
-            raise TimeoutError(what)
-        time.sleep(0.2)
-
-
-def move_machine(old: Path, new: Path, url: str | None) -> None:
-    """Set up another machine: configuration, keys, and the application's own register, which was on neither."""
-    new.mkdir()
-    for path in old.iterdir():
-        if path.is_file() and not path.name.startswith("edoc.db") and path.suffix != ".log":
-            shutil.copy2(path, new / path.name)
-    if url is not None:
-        text = (new / "edoc.toml").read_text()
-        (new / "edoc.toml").write_text("\n".join(
-            f'url = "{url}"' if line.startswith("url = ") else line for line in text.splitlines()
-        ))  # fmt: skip
+def find_confirmed(hub: RunningHub, since: datetime) -> list[tuple[HubPacket, Receipt]]:
+    """Find what was delivered to the machine and confirmed since."""
+    return [
+        (one, receipt)
+        for one in hub.packets()
+        for receipt in one.receipts
+        if receipt.recipient == MACHINE and receipt.state == "done" and datetime.fromisoformat(receipt.updated) >= since
+    ]
 
 
 def offer_again(hub: RunningHub, since: datetime) -> int:
-    """Offer again what was delivered to the machine and confirmed since, as the hub's operator is asked to."""
-    count = 0
-    for one in hub.packets():
-        for receipt in one.receipts:
-            if (
-                receipt.recipient == MACHINE
-                and receipt.state == "done"
-                and datetime.fromisoformat(receipt.updated) >= since
-            ):
-                hub.hub.storage.set_state(receipt.id, "initial", one.events[-1])
-                count += 1
-    return count
+    """Offer again what was confirmed since, as the hub's operator is asked to."""
+    found = find_confirmed(hub, since)
+    for one, receipt in found:
+        hub.hub.storage.set_state(receipt.id, "initial", one.events[-1])
+    return len(found)
 
 
 def examine(
@@ -134,7 +100,7 @@ def examine(
                   if at_hub[name] != (name in ids)]  # fmt: skip
         with contextlib.closing(sqlite3.connect(receiver / "register.db")) as register:
             entered = Counter(name for (name,) in register.execute("SELECT id FROM documents"))
-            calls = register.execute("SELECT count(*), count(DISTINCT document_id) FROM calls").fetchone()
+            calls = register.execute("SELECT count(*), count(DISTINCT id) FROM calls").fetchone()
         wrong += [f"{name} is in the register {entered[name]} times" for name in ids | set(entered)
                   if entered[name] != (name in ids)]  # fmt: skip
         figures[f"handed out again to {'the partner' if receiver == partner else 'the machine'}"] = calls[0] - calls[1]
@@ -148,7 +114,7 @@ def examine(
         if len(answers) != len(ids):
             wrong.append(f"{len(answers)} of {len(ids)} documents of {sender} were answered")
     with Connector.open(restored / "edoc.toml") as connector:
-        deliveries = connector.deliveries()
+        deliveries = list(connector.iter_deliveries())
         signs = connector.find_other_store()
     wrong += [f"{one.id} is {one.state}" for one in deliveries if one.state != "sent"]
     wrong += [
@@ -166,26 +132,18 @@ def run(folder: Path, count: int, store: str, patience: float) -> int:
     coming = [sample_document(number=str(10_000 + number), sender=RECIPIENT, recipients=(SENDER,))
               for number in range(1, count // 2 + 1)]  # fmt: skip
     with contextlib.ExitStack() as stack:
-        url = new_url = None
+        url, new_url = "sqlite:///edoc.db", "sqlite:///edoc.db"
         if store == "postgresql":
             from edoc_connector.testing.postgres import PostgresServer
 
             server = stack.enter_context(PostgresServer())
             url, new_url = server.create_database(), server.create_database()
         hub = stack.enter_context(RunningHub(MockHubConfig(data=folder / "hub")))
-        for code, name in chaos.PARTIES.items():
+        for code, name in PARTIES.items():
             hub.add_agency(code, f"secret-{code}", name)
-        folders = chaos.prepare(folder, hub.url, [], None)
-        for place in folders.values():
-            settings = (place / "edoc.toml").read_text()
-            (place / "edoc.toml").write_text(
-                settings.replace("[receive]", '[receive]\norganisations_others = "report"')
-            )
-        machine, partner, restored = folders[MACHINE], folders[PARTNER], folder / "elsewhere"
-        if url is not None:
-            move_machine(machine, folder / "machine", url)
-            machine = folder / "machine"
-            Connector.open(machine / "edoc.toml").close()
+        machine, partner, restored = (folder / name for name in ("machine", "partner", "elsewhere"))
+        write_office(machine, {MACHINE: PARTIES[MACHINE]}, hub.url, url, "own")
+        write_office(partner, {PARTNER: PARTIES[PARTNER]}, hub.url, "sqlite:///edoc.db", "own")
         clerks = [Clerk(machine, going), Clerk(partner, coming)]
         stack.enter_context(start_worker(partner))
         with start_worker(machine) as worker:
@@ -195,6 +153,7 @@ def run(folder: Path, count: int, store: str, patience: float) -> int:
             since = datetime.now(UTC)
             run_command(machine, "backup", str(folder / "edoc.backup"))
             wait_until(lambda: len(clerks[0].sent) >= len(going) * 9 // 10, patience, "most is sent")
+            wait_until(lambda: bool(find_confirmed(hub, since)), patience, "something came in since the backup")
             worker.kill()
             clerks[0].stop()
         clerks[1].join()
@@ -207,18 +166,18 @@ def run(folder: Path, count: int, store: str, patience: float) -> int:
             clerk = Clerk(restored, going)  # the application sends again whatever it sent, and goes on
             clerk.run()
             run_command(restored, "reconcile")
-            parties = {MACHINE: restored, PARTNER: partner}
+            offices = [stack.enter_context(Office(place, [])) for place in (restored, partner)]
+            examination = Examination(folder, offices)
             with contextlib.suppress(TimeoutError):  # what is open then is told below
-                wait_until(lambda: not chaos.busy(parties) and not waits_at_hub(hub, count), patience, "the end")
-            open_things = chaos.open_things(parties, len(going))
-            open_things += ["packets or statuses are missing at the hub"] if waits_at_hub(hub, count) else []
+                wait_until(lambda: not list_open(hub, examination, count), patience, "the end")
+            wrong = list_open(hub, examination, count)
             run_command(restored, "reconcile")
         run_command(restored, "restored")
         done = run_command(restored, "restored", "--done")
-        wrong, figures = examine(hub, restored, partner, going, coming)
-        wrong += (
-            [] if "ask the hub" in report.lower() and "no restore is under way" in done else ["the report is short"]
-        )
+        mistakes, figures = examine(hub, restored, partner, going, coming)
+        wrong += mistakes
+        if "ask the hub" not in report.lower() or "no restore is under way" not in done:
+            wrong.append("the report is short")
     print(f"documents: {count}; offered again by the hub's operator: {offered}")
     for name, value in figures.items():
         print(f"{name}: {value}")
@@ -228,12 +187,19 @@ def run(folder: Path, count: int, store: str, patience: float) -> int:
     return 1 if wrong else 0
 
 
-def waits_at_hub(hub: RunningHub, count: int) -> bool:
-    """Whether statuses are missing at the hub, or packets wait there."""
-    statuses = [one for one in hub.packets() if one.packet.message_type == "status"]
-    return len(statuses) < 2 * count or any(
-        receipt.state == "initial" for one in hub.packets() for receipt in one.receipts
-    )
+def list_open(hub: RunningHub, examination: Examination, count: int) -> list[str]:
+    """List what is missing at the hub or waits there, else what is open in the stores."""
+    packets = hub.packets()
+    statuses = sum(one.packet.message_type == "status" for one in packets)
+    if statuses < 2 * count:
+        return [f"{statuses} of {2 * count} statuses are at the hub"]
+    waiting = [
+        f"{one.packet.document_id or one.packet.notation} waits at the hub for {receipt.recipient}"
+        for one in packets
+        for receipt in one.receipts
+        if receipt.state == "initial"
+    ]
+    return waiting or list(examination.find_rows())
 
 
 def main() -> int:

@@ -109,7 +109,7 @@ class Examination:
 
     def find_open(self) -> list[str]:
         """Find what is not finished."""
-        return [*self._find_tasks(), *self._find_unconfirmed(), *self._find_rows()]
+        return [*self._find_tasks(), *self._find_unconfirmed(), *self.find_rows()]
 
     def _find_tasks(self) -> Iterator[str]:
         for office in self._offices:
@@ -129,7 +129,8 @@ class Examination:
             where = f"{row['document_id']} {row['code']} for {row['recipient']}"
             yield f"the hub has {where} as {row['state']} ({row['copy_id']})"
 
-    def _find_rows(self) -> Iterator[str]:
+    def find_rows(self) -> Iterator[str]:
+        """Find what is not finished in the stores."""
         for code, connector in self.connectors.items():
             with connector.context.store.snapshot() as tx:
                 for delivery in tx.deliveries.find_all(code):
@@ -166,7 +167,7 @@ class Examination:
         for one in result.refused:
             self.decisions["refused, sent again"] += 1
             connector.resend(one.document_id, what=one.what)
-        for receipt in connector.receipts(state=ReceiptState.QUARANTINED):
+        for receipt in list(connector.iter_receipts(state=ReceiptState.QUARANTINED)):
             if not receipt.hub_doc_id.startswith("ghost-"):
                 self._recheck(connector, receipt)
 
@@ -225,7 +226,7 @@ class Examination:
             registered.update(map(tuple, office.ask("SELECT agency, sender, id, kind FROM documents")))
         expected: set[tuple[str, ...]] = set()
         for code, connector in self.connectors.items():
-            deliveries = connector.deliveries()
+            deliveries = list(connector.iter_deliveries())
             for one in deliveries:
                 rows = self.ask(
                     "SELECT doc_id FROM packets WHERE sender = ? AND kind = 'edoc' AND document_id = ?", code, one.id
@@ -327,7 +328,7 @@ class Examination:
         ledger = self.read_statuses()
         for code, connector in self.connectors.items():
             told: Counter[StatusKey] = Counter()
-            for one in connector.deliveries():
+            for one in connector.iter_deliveries():
                 for entry in one.timeline:
                     if entry.recipient and entry.actor == entry.recipient:
                         told[StatusKey(entry.recipient, code, one.id, entry.to)] += 1
@@ -338,8 +339,8 @@ class Examination:
     def _check_explanations(self) -> Iterator[str]:
         """Nothing is open about anything, and each explanation says so."""
         for connector in self.connectors.values():
-            receipts = [one.hub_doc_id for one in connector.receipts() if not one.hub_doc_id.startswith("ghost-")]
-            for name in [*(one.id for one in connector.deliveries()), *receipts]:
+            receipts = [one.hub_doc_id for one in connector.iter_receipts() if not one.hub_doc_id.startswith("ghost-")]
+            for name in [*(one.id for one in connector.iter_deliveries()), *receipts]:
                 story = connector.explain(name)
                 if story.next != NOTHING:
                     yield f"{name} of {connector.context.agency}: {story.next}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-COUNT = os.environ.get("EDOC_TEST_BACKUP", "16")
+COUNT = os.environ.get("EDOC_TEST_BACKUP", "10")
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgresql"])

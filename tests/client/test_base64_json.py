@@ -167,3 +167,59 @@ def test_what_stands_beside_is_bounded() -> None:
     """The rest of an answer is small or refused (facts about httpx: what comes over the network is bounded)."""
     with pytest.raises(RestTooLongError):
         taken(b'{"data":"YQ==","ErrorDesc":"' + b"x" * MAX_REST + b'"}')
+
+
+def _split(member: str, answer: bytes, *cuts: int, keeps_text: bool = False) -> tuple[Base64Extractor, bytes]:
+    out = bytearray()
+    extractor = Base64Extractor(member, out.extend, keeps_text=keeps_text)
+    for start, end in itertools.pairwise([0, *sorted(cuts), len(answer)]):
+        extractor.feed(answer[start:end])
+    extractor.finish()
+    return extractor, bytes(out)
+
+
+@pytest.mark.parametrize(
+    ("answer", "content"),
+    [
+        ('{"code":200,"data":{"docId":"1","data":"QUJD"}}', b"ABC"),
+        ('{"data":{"x":{"data":"no"},"y":["data"],"data":"QUJD"},"z":1}', b"ABC"),
+        ('{"x":{"data":{"data":"no"}},"data" : { "data" : "QUJD" } }', b"ABC"),
+        ('{"d\\u0061ta":{"data":"QUJD","data2":"x"}}', b"ABC"),
+        ('{"data":"QUJD"}', None),
+        ('{"data":["data","QUJD"]}', None),
+        ('{"data":[{"data":"QUJD"}]}', None),
+        ('[{"data":{"data":"QUJD"}}]', None),
+        ('{"data":{"data":null,"edxml":"QUJD"}}', None),
+        ('{"data":{"data":{"data":"QUJD"}}}', None),
+        ('{"data":{"a":"\\"data\\":","b":"QUJD"}}', None),
+    ],
+)
+def test_a_member_below_the_outermost_object(answer: str, content: bytes | None) -> None:
+    """A file stands where a path of names leads, wherever the answer is cut, and nowhere else."""
+    data = answer.encode()
+    for cuts in (*((cut,) for cut in range(len(data))), tuple(range(len(data)))):
+        extractor, out = _split("data.data", data, *cuts)
+        assert (extractor.found, out) == (content is not None, content or b"")
+        assert not extractor.damaged
+        rest = json.loads(bytes(extractor.rest))
+        assert rest == json.loads(answer.replace("QUJD", "")) if content is not None else rest == json.loads(answer)
+
+
+@pytest.mark.parametrize("text", ["<edXML/>", " \n<?xml version='1.0'?><a>\"</a>", "\\u003ca/>", "<"])
+def test_text_in_the_place_of_a_file(text: str) -> None:
+    """A string that begins as XML does stays in the answer, where the caller wants it, wherever the answer is cut."""
+    literal = text if text.startswith("\\") else json.dumps(text)[1:-1]
+    data = f'{{"data":{{"data":"{literal}","z":"QUJD"}}}}'.encode()
+    for cuts in (*((cut,) for cut in range(len(data))), tuple(range(len(data)))):
+        extractor, out = _split("data.data", data, *cuts, keeps_text=True)
+        assert (extractor.found, out) == (False, b"")
+        kept = json.loads(bytes(extractor.rest))["data"]
+        assert (kept["data"].strip(), kept["z"]) == (json.loads(f'"{literal}"').strip(), "QUJD")
+
+
+def test_base64_where_text_may_stand() -> None:
+    """Base64 is still the file where text would be kept, spaces before it or not."""
+    for text in ("QUJD", "  QUJD", "\\/w=="):
+        extractor, out = _split("data", f'{{"data":"{text}"}}'.encode(), keeps_text=text[0] != "\\")
+        assert extractor.found
+        assert out == (b"\xff" if "w" in text else b"ABC")

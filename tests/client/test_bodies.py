@@ -142,3 +142,14 @@ def test_an_encoding_beside_identity() -> None:
     with AnswerSink(request(), 200, {"content-encoding": "identity, gzip"}) as sink:
         sink.write(gzip.compress(b"{}"))
         assert sink.finish().body == b"{}"
+
+
+def test_a_head_goes_before_the_file(tmp_path: Path) -> None:
+    """A form around a packet counts in its length, and the packet as handed over with its own last byte."""
+    path = tmp_path / "p"
+    path.write_bytes(b"packet")
+    for content in (None, b"packet"):
+        with Upload(request(FileBody(path, head=b"head-", tail=b"-tail", content=content))) as upload:
+            states = [(piece, upload.handed_over) for piece in upload]
+            assert upload.length == 16
+        assert states == [(b"head-", False), (b"packet-tail", True)]

@@ -23,12 +23,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs7
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
-from edoc_connector.client import tls_failures
+from edoc_connector.client import HubClient, tls_failures
 from edoc_connector.client.messages import UNTRUSTED_AUTHORITY
 from edoc_connector.client.tls import build_tls_context
 from edoc_connector.client.transport import ClientSettings
 from edoc_connector.config import Settings
 from edoc_connector.errors import NotSent
+from edoc_connector.hubs import TokenLogin, Vxp
 
 LIST = b'{"status":"OK","ErrorCode":"0","data":[]}'
 OFFER = "http://pki.example.gov.vn/issuing.cer"
@@ -337,6 +338,30 @@ def test_openssl_s_server_of_tls_1_0(chain: Chain, call: Any, fails: Any) -> Non
         settings = {"ca_bundle": chain.root, "tls": "legacy", "read": 0.5}
         with pytest.raises(NotSent, match="ReadTimeout"):  # it leaves a POST without an answer
             call(url, "list_waiting", settings=settings)
+
+
+def test_the_client_certificate_goes_with_the_login_too(
+    hub_behind: Any, chain: Chain, reply: Callable[..., Any]
+) -> None:
+    """mTLS is the connection's: login and calls use the same private authority and client certificate."""
+    context = _serve(chain.full, chain.key)
+    context.load_verify_locations(chain.root)
+    context.verify_mode = ssl.CERT_REQUIRED
+    hub = hub_behind(context)
+    hub.script = [reply(b'{"data":{"token":"t1"}}'), reply(LIST)]
+    login = TokenLogin(login_url=f"{hub.url}/login", username="u", password="p")
+    vxp = Vxp(endpoint=hub.url, system_id="H29", secret="s")
+    settings = ClientSettings(
+        ca_bundle=chain.root, client_certificate=chain.full, client_key=chain.key, attempts=1, connect=5
+    )
+    with HubClient(vxp, settings, authenticator=login) as client:
+        assert client.list_waiting() == ()
+    assert hub.seen[1].headers["authorization"] == "Bearer t1"
+    without = TokenLogin(login_url=f"{hub.url}/login", username="other", password="p")
+    bare = ClientSettings(ca_bundle=chain.root, attempts=1, connect=5)
+    with pytest.raises(NotSent), HubClient(vxp, bare, authenticator=without) as client:
+        client.list_waiting()
+    assert len(hub.seen) == 2
 
 
 def test_the_setting_reaches_the_client(tmp_path: Path) -> None:

@@ -294,7 +294,10 @@ def test_organisations_and_the_directory_reach_the_policy(trusting: Callable[...
 @pytest.mark.parametrize(
     ("text", "vi"),
     [
-        (MINIMAL.replace("[hub]", '[hub]\ndialect = "morse"'), "dialect: không có giao thức tên này; hiện có: vxp"),
+        (
+            MINIMAL.replace("[hub]", '[hub]\ndialect = "morse"'),
+            "dialect: không có giao thức tên này; hiện có: lgsp, vxp",
+        ),
         (MINIMAL + "[limits]\nlease = 0\n", "limits.lease: phải lớn hơn 0"),
         (MINIMAL + '[receive]\nstatuses = "any"\n', "receive.statuses: phải là một trong"),
         (MINIMAL + '[receive]\nnot_addressed = "drop"\n', "receive.not_addressed: phải là một trong"),

@@ -266,7 +266,7 @@ def test_many_waiting_packets(office: Office, hub: RunningHub, tmp_path: Path) -
     assert len(seen) == WAITING
     receiver.flush()
     assert not receiver.receipts(state=ReceiptState.HANDLED)
-    assert len(receiver.receipts(state=ReceiptState.CONFIRMED)) == WAITING
+    assert len(list(receiver.iter_receipts(state=ReceiptState.CONFIRMED))) == WAITING
 
 
 def test_garbage_in_front_of_a_hundred(office: Office, hub: RunningHub, tmp_path: Path, handle: Handle) -> None:

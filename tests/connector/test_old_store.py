@@ -113,19 +113,30 @@ def test_no_column_has_two_languages(upgraded: Callable[..., Connector], backend
                 assert [words for words in found if "xong" not in words] == []
 
 
-def test_its_evidence_still_verifies(
-    upgraded: Callable[..., Connector], backend: dict[str, str], archive: Path, tmp_path: Path
-) -> None:
-    """Each entry has the bytes that it had; the chain holds, and so does a pack of it (issue, "evidence")."""
+@pytest.fixture
+def chains(archive: Path) -> dict[str, list[Any]]:
+    """The chains of the old store, by agency."""
     with _connected(f"sqlite:///{archive / 'edoc.db'}") as connection:
-        query = text("SELECT agency, sequence, entry, hash FROM evidence ORDER BY id")
-        before = connection.execute(query).all()
+        query = text("SELECT sequence, entry, hash FROM evidence WHERE agency = :agency ORDER BY sequence")
+        return {agency: list(connection.execute(query, {"agency": agency})) for agency in AGENCIES}
+
+
+def test_its_evidence_still_verifies(
+    chains: dict[str, list[Any]], upgraded: Callable[..., Connector], tmp_path: Path
+) -> None:
+    """Each entry is a leaf with the bytes that it had, the chain's end is sealed, and a pack holds ("evidence")."""
     connectors = [upgraded(agency) for agency in AGENCIES]
-    with _connected(backend["url"]) as connection:
-        assert connection.execute(query).all() == before
     for connector in connectors:
+        agency = connector.context.agency
+        chain = chains[agency]
         with connector.context.store.snapshot() as tx:
-            assert tx.audit_log.find_chain_break(connector.context.agency) is None
+            *leaves, sealed = tx.evidence_log.read_entries(agency)
+            assert [(one.leaf, one.canonical.decode()) for one in leaves] == [
+                (row.sequence - 1, row.entry) for row in chain
+            ]
+            facts = sealed.parse().list_facts()[0]
+            assert (facts["sealed_sequence"], facts["sealed_hash"]) == (len(chain), chain[-1].hash)
+            assert tx.evidence_log.find_fault(agency) is None
     (sender, _) = connectors
     for number, delivery in enumerate({delivery.state: delivery for delivery in sender.deliveries()}.values()):
         result = check_pack(sender.evidence(delivery.id, out=tmp_path / f"{number}.zip"))
@@ -168,7 +179,7 @@ def test_it_goes_on(
     assert sender.delivery(corrected.id).recipient("G22").status == "03"
     assert "accepted" in sender.explain(new.id).text()
     with sender.context.store.snapshot() as tx:
-        assert [tx.audit_log.find_chain_break(agency) for agency in AGENCIES] == [None, None]
+        assert [tx.evidence_log.find_fault(agency) for agency in AGENCIES] == [None, None]
 
 
 def _events(story: Story) -> list[list[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,7 +44,7 @@ def test_a_text_that_no_database_takes(office: Office, hub: RunningHub, monkeypa
     assert sender.send(sample_document()).state is DeliveryState.SENT
     assert [receipt.id for receipt in office("G22").receive()] == [ID]
     with sender.context.store.snapshot() as tx:
-        entries = [json.loads(link.entry) for link in tx.audit_log.read_chain("H29.05") if link.kind == "answer"]
+        entries = [facts for facts in tx.evidence_log.list_facts("H29.05") if facts["kind"] == "answer"]
     (kept,) = [entry["body"] for entry in entries if entry["call"] == "sendEdoc"]
     assert (kept["note\ufffd"], kept["secrets"]) == ("\ufffd \ufffd", "(not kept)")
 

@@ -13,12 +13,14 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
+from edoc_connector._core import utc_now
 from edoc_connector.errors import StoreError
 from edoc_connector.store import group_commit as group_module
 from edoc_connector.store._sql import connections as connections_module
 from edoc_connector.store._sql.compiled import execute_directly
 from edoc_connector.store._sql.connections import SqliteConnectionSource
 from edoc_connector.store._sql.engine import make_engine, translate_driver_errors
+from edoc_connector.store.evidence_linking import EvidenceWriter
 from edoc_connector.store.group_commit import GroupCommit
 
 OTHERS = 5
@@ -46,7 +48,7 @@ class Database:
         self.path = path
         self.engine = make_engine(f"sqlite:///{path}")
         self.lines = Watched(self.engine)
-        self.group = GroupCommit(self.lines)
+        self.group = GroupCommit(self.lines, EvidenceWriter(self.lines, clock=utc_now, in_commit=True))
         with self.group.transaction() as turn:
             turn.connection.execute(text("CREATE TABLE seen (number INTEGER)"))
         self.lines.opened = 0
@@ -211,11 +213,11 @@ def test_evidence_that_cannot_be_written_fails_for_everybody(
 ) -> None:
     """The evidence is written for the whole group, or nothing of the group is stored."""
 
-    def full(connection: Connection, said: list[object]) -> None:
+    def full(writer: object, connection: Connection, said: list[object]) -> None:
         raise OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(group_module, "append_entries", full)
+        patch.setattr(EvidenceWriter, "append", full)
         failed = [future.exception() for future in together(database.insert)]
     assert {type(error) for error in failed} == {StoreError}
     assert database.numbers() == []
@@ -229,11 +231,11 @@ def test_a_mistake_while_committing_is_nobodys_success(
 ) -> None:
     """However a group ends, its members return only where it was committed."""
 
-    def broken(connection: Connection, said: list[object]) -> None:
+    def broken(writer: object, connection: Connection, said: list[object]) -> None:
         raise LookupError("a mistake of ours")
 
     with monkeypatch.context() as patch:
-        patch.setattr(group_module, "append_entries", broken)
+        patch.setattr(EvidenceWriter, "append", broken)
         failed = [future.exception() for future in together(database.insert)]
     assert sorted(type(error).__name__ for error in failed) == ["LookupError"] + OTHERS * ["StoreError"]
     assert database.numbers() == []

@@ -78,3 +78,19 @@ def test_trouble_that_threads_meet_together_counts_once(store: Store, clock: Clo
         assert gate is not None
         assert (gate.failures, gate.error_text, gate.next_at) == (0, None, tx.now)
         assert tx.schedule.find_job(AGENCY, "none") is None
+
+
+def test_how_far_a_list_by_date_was_read(store: Store, clock: Clock) -> None:
+    """The time is kept per agency and kind, never moves back, and is no job that a worker would do."""
+    with store.transaction("me") as tx:
+        assert tx.schedule.find_listed_until(AGENCY, "edoc") is None
+        start = tx.now
+        tx.schedule.record_listed(AGENCY, "edoc", until=start)
+        tx.schedule.record_listed(AGENCY, "edoc", until=start - timedelta(days=3))
+    with store.transaction("me") as tx:
+        assert tx.schedule.find_listed_until(AGENCY, "edoc") == start
+        assert tx.schedule.find_listed_until(AGENCY, "status") is None
+        assert tx.schedule.find_listed_until("G22", "edoc") is None
+        tx.schedule.record_listed(AGENCY, "edoc", until=start + timedelta(days=1))
+        assert tx.schedule.find_listed_until(AGENCY, "edoc") == start + timedelta(days=1)
+        assert tx.schedule.claim_job(ME, AGENCY, "listed-edoc") is None

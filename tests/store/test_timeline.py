@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import pytest
@@ -22,8 +21,8 @@ def _record(store: Store, new_delivery: Callable[..., NewDelivery], detail: Text
         tx.timeline.record_change(DELIVERIES, key, old="sent", new="sent", detail=detail)
     with store.snapshot() as tx:
         entry = tx.timeline.load_timelines(DELIVERIES, [key])[key][-1]
-        (*_, link) = tx.audit_log.read_chain(AGENCY)
-    return entry.text, entry.detail_vi, json.loads(link.entry)["detail"]
+        (*_, facts) = tx.evidence_log.list_facts(AGENCY)
+    return entry.text, entry.detail_vi, facts["detail"]
 
 
 @pytest.mark.parametrize(("machine", "move"), _MOVES, ids=lambda one: getattr(one, "subject", None) or str(one.new))
@@ -45,7 +44,7 @@ def test_a_move_is_told_by_its_cause(store: Store, new_delivery: Callable[..., N
         tx.transitions.move(DELIVERIES, key, old="sending", new="failed", detail=Text("bad", "hỏng"))
     with store.snapshot() as tx:
         first, *_, last = tx.timeline.load_timelines(DELIVERIES, [key])[key]
-        told = [json.loads(link.entry)["detail"] for link in tx.audit_log.read_chain(AGENCY)]
+        told = [facts["detail"] for facts in tx.evidence_log.list_facts(AGENCY) if facts["kind"] == "change"]
     assert first.text == Text("stored, before anything is sent", "đã lưu trước khi gửi")
     assert last.text == Text("the hub refused it for good: bad", "trục từ chối hẳn: hỏng")
     assert told == [

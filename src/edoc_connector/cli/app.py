@@ -16,7 +16,20 @@ from rich.markup import escape
 from .._version import __version__
 from ..errors import EdocError, PacketError
 from .errors import WrongOption, print_error, unusable_path_error
-from .exchange import deliveries, directory, explain, recall, receipts, receive, recheck, send, show, status, take_back
+from .exchange import (
+    deliveries,
+    directory,
+    explain,
+    hub_commands,
+    recall,
+    receipts,
+    receive,
+    recheck,
+    send,
+    show,
+    status,
+    take_back,
+)
 from .operations import (
     backup,
     database_commands,
@@ -57,7 +70,7 @@ for _command in (
     *(keys, worker, doctor),
 ):
     app.command()(_command)
-for _group in (pdf_commands, seal_commands, database_commands, spool_commands):
+for _group in (hub_commands, pdf_commands, seal_commands, database_commands, spool_commands):
     app.add_typer(_group)
 
 

@@ -1,7 +1,16 @@
 """Clients that carry a dialect's calls over HTTP, blocking and async."""
 
 from .client import AsyncHubClient, HubClient
+from .messages import UNUSABLE_HEADERS
 from .threads import finish_in_thread, run_in_thread
-from .transport import ClientSettings
+from .transport import ClientSettings, is_usable_header
 
-__all__ = ["AsyncHubClient", "ClientSettings", "HubClient", "finish_in_thread", "run_in_thread"]
+__all__ = [
+    "UNUSABLE_HEADERS",
+    "AsyncHubClient",
+    "ClientSettings",
+    "HubClient",
+    "finish_in_thread",
+    "is_usable_header",
+    "run_in_thread",
+]

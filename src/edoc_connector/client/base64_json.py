@@ -19,6 +19,8 @@ MAX_REST = 1024 * 1024
 
 _QUOTE, _BACKSLASH, _COLON, _COMMA = b'"\\:,'
 _OPENING, _CLOSING = b"{[", b"}]"
+_OBJECT = ord("{")
+_STRING_STOP = re.compile(rb'["\\]')
 _PARTIAL_ESCAPE = re.compile(rb"\\u[0-9A-Fa-f]{0,3}\Z")
 _ESCAPE = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 _LINE_ENDS = ((rb"\r\n", b""), (rb"\n", b""), (rb"\r", b""))
@@ -41,8 +43,10 @@ class Base64Extractor:
     """Split one answer into a file and the rest.
 
     Args:
-        member: member of the outermost object whose string is the base64.
+        member: member whose string is the base64: of the outermost object, or below it by names joined with dots.
         write: called with the decoded bytes as they come.
+        max_rest: most bytes that are kept beside the file.
+        keeps_text: whether a string that begins as XML does is no file, and is kept with the rest.
 
     Attributes:
         rest: the JSON without the text of that string.
@@ -51,14 +55,19 @@ class Base64Extractor:
         size: decoded bytes.
     """
 
-    def __init__(self, member: str, write: Callable[[bytes], object]) -> None:
-        self._member, self._write = member, write
+    def __init__(
+        self, member: str, write: Callable[[bytes], object], *, max_rest: int = MAX_REST, keeps_text: bool = False
+    ) -> None:
+        self._members, self._write = tuple(member.split(".")), write
+        self._max_rest, self._keeps_text = max_rest, keeps_text
         self.rest = bytearray()
         self.found = self.damaged = False
         self.size = 0
         self._in_file_text = False  # the file's text
         self._in_string = self._escaped = self._at_member = False
+        self._at_first_letter = False  # of the file's text, which may be text after all
         self._start = self._depth = 0
+        self._on_path = 0  # how many of the open objects lead to the member
         self._key = b""
         self._partial_escape = b""  # an escape that is not complete yet
         self._partial_group = b""  # letters that make no whole group yet, or the group with the padding
@@ -80,20 +89,34 @@ class Base64Extractor:
 
     def _keep_rest(self, data: bytes) -> bytes:
         """Keep bytes up to the file's text; return those behind its first quote."""
-        for place, byte in enumerate(data):
-            self.rest.append(byte)
+        place = 0
+        while place < len(data):
+            if self._in_string and not self._escaped and (end := _find_string_stop(data, place)) > place:
+                self._append_rest(data[place:end])
+                place = end
+                continue
+            byte = data[place]
+            place += 1
+            self._append_rest(data[place - 1 : place])
             if self._in_string:
                 self._track_string(byte)
             elif byte != _QUOTE:
                 self._track_structure(byte)
-            elif self._at_member and self._depth == 1 and not self.found:
+            elif self._is_at_file():
                 self._in_file_text = self.found = True
-                return data[place + 1 :]
+                self._at_first_letter = self._keeps_text
+                return data[place:]
             else:
                 self._in_string, self._start = True, len(self.rest) - 1
-            if len(self.rest) > MAX_REST:
-                raise RestTooLongError
         return b""
+
+    def _append_rest(self, data: bytes) -> None:
+        self.rest += data
+        if len(self.rest) > self._max_rest:
+            raise RestTooLongError
+
+    def _is_at_file(self) -> bool:
+        return self._at_member and self._depth == self._on_path == len(self._members) and not self.found
 
     def _track_string(self, byte: int) -> None:
         if self._escaped:
@@ -102,22 +125,29 @@ class Base64Extractor:
             self._escaped = True
         elif byte == _QUOTE:
             self._in_string = False
-            self._key = bytes(self.rest[self._start :]) if self._depth == 1 else b""
+            self._key = bytes(self.rest[self._start :]) if self._depth == self._on_path else b""
 
     def _track_structure(self, byte: int) -> None:
+        is_on_path = self._depth == self._on_path
         if byte in _OPENING:
+            if byte == _OBJECT and is_on_path and (self._at_member or not self._depth):
+                self._on_path += 1
+                self._at_member = False
             self._depth += 1
         elif byte in _CLOSING:
+            self._on_path -= is_on_path
             self._depth -= 1
-        elif byte == _COLON and self._depth == 1:
-            self._at_member = self.rest[:1] != b"[" and _parse_short_string(self._key) == self._member
-        elif byte == _COMMA and self._depth == 1:
+        elif byte == _COLON and is_on_path and 0 < self._depth <= len(self._members):
+            self._at_member = _parse_short_string(self._key) == self._members[self._depth - 1]
+        elif byte == _COMMA and is_on_path:
             self._at_member = False
 
     # --- The file's text: large, so in pieces as they come. ---
 
     def _take_file_text(self, data: bytes) -> bytes:
         """Decode bytes up to the closing quote; return those behind it."""
+        if self._at_first_letter and self._begins_as_text(data):
+            return data
         data, self._partial_escape = self._partial_escape + data, b""
         stop = data.find(b'"')
         while stop >= 0 and _is_escaped(data, stop):
@@ -133,6 +163,16 @@ class Base64Extractor:
         self._partial_escape = data[whole:]
         self._decode_base64(data[:whole])
         return b""
+
+    def _begins_as_text(self, data: bytes) -> bool:
+        """Whether the string begins as XML does, as the rest has it; a packet as base64 never begins with \\."""
+        letter = data.lstrip(_SPACES)[:1]
+        self._at_first_letter = not letter
+        is_text = letter in (b"<", b"\\")
+        if is_text:
+            self._in_file_text, self.found = False, False
+            self._in_string, self._start = True, len(self.rest) - 1
+        return is_text
 
     def _decode_base64(self, text: bytes, *, last: bool = False) -> None:
         if self.damaged:
@@ -150,6 +190,12 @@ class Base64Extractor:
         self.size += len(content)
         if content:
             self._write(content)
+
+
+def _find_string_stop(data: bytes, start: int) -> int:
+    """Find the next quote or backslash; the end of the data where there is none."""
+    found = _STRING_STOP.search(data, start)
+    return found.start() if found is not None else len(data)
 
 
 def _is_escaped(data: bytes, place: int) -> bool:

@@ -51,9 +51,9 @@ class Upload:
         self._content = b""
         self.handed_over = not isinstance(body, FileBody)
         if not isinstance(body, FileBody):
-            self._tail, self._size = body, 0
+            self._head, self._tail, self._size = b"", body, 0
         else:
-            self._path, self._tail = get_path(body.path), body.tail
+            self._path, self._head, self._tail = get_path(body.path), body.head, body.tail
             if body.content is not None:
                 self._content, self._size = body.content, len(body.content)
             else:
@@ -61,7 +61,7 @@ class Upload:
                     self._file = open_file(body.path)
                     self._size = measure_open_file(self._file)
         self.may_block = self._file is not None or self._progress is not None
-        self.length = self._size + len(self._tail)
+        self.length = len(self._head) + self._size + len(self._tail)
 
     def __enter__(self) -> Self:
         return self
@@ -79,6 +79,8 @@ class Upload:
             AttachmentError: the file became shorter or unreadable on the way; the hub got an incomplete request.
         """
         done = 0
+        if self._head:
+            yield self._head
         while done < self._size:
             chunk = (
                 self._content
@@ -125,9 +127,10 @@ class AnswerSink:
         self._request, self._status, self._headers = request, status, headers
         saves = request.save_to is not None and 200 <= status < 300
         self._decoder = _build_decoder(headers.get("content-encoding", ""), saves=saves)
-        self._extractor = Base64Extractor(request.unwrap, self._write_content) if saves and request.unwrap else None
+        self._max_rest = MAX_REST if request.unwrap_rest is None else request.unwrap_rest
+        self._extractor = self._build_extractor(request) if saves and request.unwrap else None
         # base64 is a third longer than what it encodes, and escapes and line ends come on top
-        self._limit = request.limit if self._extractor is None else 2 * request.limit + MAX_REST
+        self._limit = request.limit if self._extractor is None else 2 * request.limit + self._max_rest
         length = headers.get("content-length", "")
         self.announced_length = int(length) if length.isascii() and length.isdigit() else None
         if self.announced_length is not None and self.announced_length > self._limit:
@@ -196,12 +199,16 @@ class AnswerSink:
             self._unfinished.replace(self._target)
         return WireResponse(self._status, self._headers, body, saved=self._target, sha256=self._digest.hexdigest())
 
+    def _build_extractor(self, request: WireRequest) -> Base64Extractor:
+        keeps_text = request.unwrap_rest is not None
+        return Base64Extractor(request.unwrap, self._write_content, max_rest=self._max_rest, keeps_text=keeps_text)
+
     def _take_chunk(self, chunk: bytes) -> None:
         if self._extractor is not None:
             try:
                 self._extractor.feed(chunk)
             except RestTooLongError:
-                raise build_too_long_error(MAX_REST) from None
+                raise build_too_long_error(self._max_rest) from None
         elif self._file is not None:
             self._write_content(chunk)
         else:

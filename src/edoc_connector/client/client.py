@@ -20,9 +20,10 @@ import tenacity
 
 from .._core import Text, get_logger
 from ..errors import EdocError, HubError, NotSent
-from ..hubs import Dialect, FileBody, Flow, Vxp, WireRequest, WireResponse, arun, run
+from ..hubs import Authenticator, Dialect, FileBody, Flow, Vxp, WireRequest, WireResponse, arun, run
 from .bodies import AnswerSink, Upload
 from .messages import EXCHANGE_ERRORS, build_missing_call_error, build_transport_error, is_tls_failure
+from .sessions import LoginWait, adrive, drive, open_session
 from .threads import run_in_thread
 from .tls_failures import explain_tls_failure
 from .transport import (
@@ -80,6 +81,7 @@ class HubClient:
     Args:
         dialect: the hub and its protocol.
         settings: time-outs, attempts, TLS, proxy.
+        authenticator: lets requests pass what stands in front of the hub; the dialect's own where it is left out.
 
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
@@ -101,9 +103,16 @@ class HubClient:
     count_received_edoc = _as_blocking_call(Vxp.count_received_edoc)
     count_received_status = _as_blocking_call(Vxp.count_received_status)
 
-    def __init__(self, dialect: Dialect, settings: ClientSettings | None = None) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        settings: ClientSettings | None = None,
+        *,
+        authenticator: Authenticator | None = None,
+    ) -> None:
         self.dialect = dialect
         self.settings = settings or ClientSettings()
+        self._session = open_session(dialect, authenticator)
         self._transport = build_blocking_transport(self.settings)
         self._retrying = tenacity.Retrying(sleep=time.sleep, **_build_retry_options(self.settings))
         self._extensions = build_timeout_extensions(self.settings)
@@ -127,20 +136,26 @@ class HubClient:
             kwargs: its arguments by name.
         """
         try:
-            return run(make(*args, **kwargs), self._perform)
+            return run(make(*args, **kwargs), self._send)
         except EdocError as error:
             first_error = [error]
 
         def attempt() -> R:
             if first_error:  # the first attempt is over; only the later ones need the machinery of retrying
                 raise first_error.pop()
-            return run(make(*args, **kwargs), self._perform)
+            return run(make(*args, **kwargs), self._send)
 
         return self._retrying(attempt)
 
     def run(self, flow: Flow[R]) -> R:
         """Drive one flow, once."""
-        return run(flow, self._perform)
+        return run(flow, self._send)
+
+    def _send(self, request: WireRequest) -> WireResponse:
+        """Make one exchange, with a token where there is an authenticator."""
+        if self._session is None:
+            return self._perform(request)
+        return drive(self._session.exchange(request), self._perform, longest_wait=self.settings.total)
 
     def _perform(self, request: WireRequest) -> WireResponse:
         with Upload(request) as upload:
@@ -154,7 +169,7 @@ class HubClient:
 
     def _exchange(self, request: WireRequest, upload: Upload, limit: TimeLimit) -> WireResponse:
         body = RequestBody(self._read_upload(upload, limit))
-        answer = self._transport.handle_request(_build_request(request, upload, body, self._extensions))
+        answer = self._transport.handle_request(_build_request(request, upload, body, self))
         try:
             with AnswerSink(request, answer.status_code, parse_answer_headers(answer.headers.raw)) as sink:
                 _log_exchange(request, answer.status_code)
@@ -179,6 +194,7 @@ class AsyncHubClient:
     Args:
         dialect: the hub and its protocol.
         settings: time-outs, attempts, TLS, proxy.
+        authenticator: lets requests pass what stands in front of the hub; the dialect's own where it is left out.
 
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
@@ -200,9 +216,16 @@ class AsyncHubClient:
     count_received_edoc = _as_awaited_call(Vxp.count_received_edoc)
     count_received_status = _as_awaited_call(Vxp.count_received_status)
 
-    def __init__(self, dialect: Dialect, settings: ClientSettings | None = None) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        settings: ClientSettings | None = None,
+        *,
+        authenticator: Authenticator | None = None,
+    ) -> None:
         self.dialect = dialect
         self.settings = settings or ClientSettings()
+        self._session = open_session(dialect, authenticator)
         self._transport = build_async_transport(self.settings)
         self._extensions = build_timeout_extensions(self.settings)
 
@@ -228,7 +251,16 @@ class AsyncHubClient:
 
     async def run(self, flow: Flow[R]) -> R:
         """Drive one flow, once."""
-        return await arun(flow, self._perform, offload=run_in_thread)
+        return await arun(flow, self._send, offload=run_in_thread)
+
+    async def _send(self, request: WireRequest) -> WireResponse:
+        """Make one exchange, as `HubClient` does."""
+        if self._session is None:
+            return await self._perform(request)
+        return await adrive(self._session.exchange(request), self._perform, self._wait_for_login)
+
+    async def _wait_for_login(self, wait: LoginWait) -> None:
+        await run_in_thread(functools.partial(wait.wait, self.settings.total), hurry=wait.done.set)
 
     async def _perform(self, request: WireRequest) -> WireResponse:
         with await _open_upload(request) as upload:
@@ -242,7 +274,7 @@ class AsyncHubClient:
 
     async def _exchange(self, request: WireRequest, upload: Upload, scope: anyio.CancelScope) -> WireResponse:
         body = RequestBody(async_pieces=self._read_upload(upload, scope))
-        answer = await self._transport.handle_async_request(_build_request(request, upload, body, self._extensions))
+        answer = await self._transport.handle_async_request(_build_request(request, upload, body, self))
         try:
             with AnswerSink(request, answer.status_code, parse_answer_headers(answer.headers.raw)) as sink:
                 _log_exchange(request, answer.status_code)
@@ -280,16 +312,16 @@ def _log_exchange(request: WireRequest, status: int) -> None:
 
 
 def _build_request(
-    request: WireRequest, upload: Upload, body: RequestBody, extensions: dict[str, Any]
+    request: WireRequest, upload: Upload, body: RequestBody, client: HubClient | AsyncHubClient
 ) -> httpx.Request:
     """Build the request for httpx's transports; a body in memory goes out in one piece."""
     target = parse_address(request.url)
     return httpx.Request(
         request.method,
         target,
-        headers=build_request_headers(request, target.netloc, upload.length),
+        headers=build_request_headers(request, target.netloc, upload.length, client.settings.headers),
         stream=httpx.ByteStream(request.body) if isinstance(request.body, bytes) else body,
-        extensions=extensions,
+        extensions=client._extensions,
     )
 
 

@@ -221,6 +221,12 @@ NO_AUTHORITY = Text(
     "tệp ca_bundle không có chứng thư đọc được (PEM, DER hoặc .p7b)",
 )
 
+UNUSABLE_HEADERS = Text(
+    "headers and secret_headers of [http] can hold names and values of printable ASCII, and none of the names that the "
+    "connection or the body decides (Host, Content-Length, Transfer-Encoding, Connection…).",
+    "headers và secret_headers trong [http] chỉ nhận tên và giá trị là ký tự ASCII in được, không nhận các tên do kết "
+    "nối hoặc nội dung quyết định (Host, Content-Length, Transfer-Encoding, Connection…).",
+)
 INCOMPLETE_PEM = Text(
     "a PEM file lacks the certificate or the key that belongs to it (client_key is left out where it stands in "
     "client_certificate)",
@@ -257,6 +263,17 @@ def build_missing_call_error(dialect: str, call: str) -> ConfigError:
     return ConfigError(
         f"The hub dialect {dialect} has no call {call!r}; use a hub that does, or do without.",
         vi=f"Giao thức trục {dialect} không có lời gọi {call!r}; hãy dùng trục có hỗ trợ hoặc bỏ qua bước này.",
+    )
+
+
+# --- Logins. ---
+
+
+def build_login_wait_error() -> NotSent:
+    """Build the error for a login of another call that takes too long to wait for."""
+    return NotSent(
+        "The login that another call has begun takes too long; nothing was sent. It is safe to try again.",
+        vi="Lần đăng nhập do lời gọi khác thực hiện mất quá lâu; chưa gửi gì. Có thể thử lại an toàn.",
     )
 
 

@@ -19,6 +19,7 @@ followed, cookies not kept.
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -34,10 +35,17 @@ import httpcore
 import httpx
 
 from ..errors import ConfigError
-from ..hubs import WireRequest
-from .messages import UNUSABLE_PROXY
+from ..hubs import WireRequest, is_header_value, require_settings
+from .messages import UNUSABLE_HEADERS, UNUSABLE_PROXY
 from .pool import AwaitedTransport, BlockingTransport, split_url
 from .tls import build_tls_context, build_unverifying_context, warn_if_weakened
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_RESERVED_HEADERS = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "expect", "host", "keep-alive"}
+    | {"proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+"""Names that the connection, the body or the proxy's own settings decide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +74,10 @@ class ClientSettings:
         client_key: PEM file of its key, where that is not in the same file.
         client_key_password: password of the key.
         proxy: ``http://`` or ``https://`` URL of a proxy; may hold a user and password.
+        headers: further headers of every request, logins included; where a request has one of the name, that counts.
+
+    Raises:
+        ConfigError: no request can carry the headers.
     """
 
     connect: float = 10.0
@@ -86,10 +98,20 @@ class ClientSettings:
     client_key: Path | None = None
     client_key_password: str | None = field(default=None, repr=False)
     proxy: str | None = field(default=None, repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        require_settings(((is_usable_header(name, value), UNUSABLE_HEADERS) for name, value in self.headers))
 
     def compute_transfer_seconds(self, size: int) -> float:
         """Compute the seconds that `size` bytes of a body add to the time of an exchange."""
         return size / self.slowest
+
+
+def is_usable_header(name: str, value: str) -> bool:
+    """Tell whether a request can carry a further header (RFC 9110, 5.6.2); the value has no spaces at the ends."""
+    is_name = bool(_HEADER_NAME.fullmatch(name)) and name.lower() not in _RESERVED_HEADERS
+    return is_name and is_header_value(value)
 
 
 def build_blocking_transport(settings: ClientSettings) -> BlockingTransport:
@@ -170,10 +192,22 @@ class RequestBody(httpx.SyncByteStream, httpx.AsyncByteStream):
         return self._async_pieces
 
 
-def build_request_headers(request: WireRequest, host: bytes, length: int) -> list[tuple[bytes, bytes]]:
-    """Build the headers of a request: its own, the length of its body, and no invitation to compress."""
+def build_request_headers(
+    request: WireRequest, host: bytes, length: int, further: Iterable[tuple[str, str]] = ()
+) -> list[tuple[bytes, bytes]]:
+    """Build the headers of a request: its own, the length of its body, and no invitation to compress.
+
+    Args:
+        request: the request.
+        host: name and port of the server.
+        length: of its body, bytes.
+        further: headers of the settings.
+    """
     headers = [(b"Host", host)]
     headers += [(name.encode("ascii"), value.encode("ascii")) for name, value in request.headers.items()]
+    if further:
+        own = {name.lower() for name in request.headers}
+        headers += [(name.encode("ascii"), value.encode("ascii")) for name, value in further if name.lower() not in own]
     if length or request.method != "GET":
         headers.append((b"Content-Length", b"%d" % length))
     return [*headers, (b"Accept", b"*/*"), (b"Accept-Encoding", b"identity")]

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from .._core import ABOUT_SETTINGS, Text, get_logger, is_open_to_others
 from ..errors import ConfigError
-from ..hubs import REGISTRY
+from ..hubs import AUTHENTICATORS, BUILT_IN, REGISTRY
 from ..signing import KeyUri
 from .messages import (
     REFERENCE_HINT,
@@ -30,7 +30,7 @@ from .messages import (
     translate_detail,
 )
 from .secret_refs import SecretRef
-from .sections import build_dialect_model
+from .sections import build_auth_model, build_dialect_model
 
 log = get_logger("edoc_connector.config")
 
@@ -43,7 +43,7 @@ def build_config_error(error: ValidationError, settings: type[BaseModel]) -> Con
         settings: the model of all settings, whose names are known.
     """
     details = error.errors(include_input=False, include_url=False)
-    section = "hub" if error.title in REGISTRY else ""
+    section = "hub.auth" if error.title in AUTHENTICATORS else "hub" if error.title in REGISTRY else ""
     return build_invalid_error(_describe_problem(detail, section, settings) for detail in details)
 
 
@@ -72,8 +72,10 @@ def _find_similar_setting(setting: str, settings: type[BaseModel]) -> str | None
     for name, field in settings.model_fields.items():
         section: Any = field.annotation
         names += [f"{name}.{inner}" for inner in getattr(section, "model_fields", ())]
-    for dialect in REGISTRY:
+    for dialect in BUILT_IN:
         names += [f"hub.{inner}" for inner in build_dialect_model(dialect).model_fields]
+    for kind in AUTHENTICATORS:
+        names += [f"hub.auth.{inner}" for inner in build_auth_model(kind).model_fields]
     return next(iter(difflib.get_close_matches(setting, names, n=1, cutoff=0.75)), None)
 
 
@@ -104,11 +106,17 @@ def find_references(sections: Iterable[BaseModel], uris: Iterable[str]) -> Itera
     """Find the references to secrets in sections, and in the URIs of keys (``?secret=…``)."""
     for section in sections:
         for value in section.__dict__.values():
-            yield from (one for one in (value if isinstance(value, tuple) else (value,)) if isinstance(one, SecretRef))
+            yield from (one for one in _list_values(value) if isinstance(one, SecretRef))
     for uri in uris:
         name = KeyUri.parse(uri).secret_name
         if SecretRef.is_reference(name):
             yield SecretRef.parse(name)
+
+
+def _list_values(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, tuple) else (value,)
 
 
 def warn_of_open_secrets(paths: Iterable[Path], *, refuse: bool) -> None:

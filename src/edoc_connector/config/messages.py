@@ -98,6 +98,19 @@ def describe_unknown_dialect(known: Iterable[str]) -> Text:
     )
 
 
+def describe_unknown_authenticator(known: Iterable[str]) -> Text:
+    """Describe a kind of authentication that nobody knows.
+
+    Args:
+        known: names of those that there are.
+    """
+    names = ", ".join(sorted(known))
+    return Text(
+        f"kind: there is no such authentication; known are {names}",
+        f"kind: không có kiểu xác thực này; hiện có: {names}",
+    )
+
+
 def describe_missing(setting: str) -> Text:
     """Describe a setting that is missing."""
     return Text(f"{setting} is missing", f"{setting}: {_MISSING_VI}")

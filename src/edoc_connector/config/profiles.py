@@ -121,7 +121,7 @@ _TEST_WORDS = frozenset(
     {
         *("test", "tests", "testing", "sandbox", "demo", "mock", "localhost"),
         *("dev", "develop", "development", "staging", "stage", "stg", "uat", "sit", "qa", "training"),
-        *("thunghiem", "kiemthu", "daotao"),
+        *("thunghiem", "apithunghiem", "kiemthu", "daotao"),
     }
 )
 """Words of a host or path that tell of a hub to try things out with."""

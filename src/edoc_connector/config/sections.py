@@ -11,8 +11,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 
+from ..client import UNUSABLE_HEADERS, is_usable_header
 from ..edxml import Limits, find_hidden_character
-from ..hubs import REGISTRY, is_secret, list_setting_fields
+from ..hubs import AUTHENTICATORS, REGISTRY, is_secret, list_setting_fields
 from ..signing import OthersMode, RevocationMode, VerifyMode
 from .messages import (
     CODE_WITH_SPACES,
@@ -21,6 +22,7 @@ from .messages import (
     PASSWORD_IN_STORE_URL,
     UnusableSetting,
     describe_password_in_url,
+    describe_unknown_authenticator,
     describe_unknown_dialect,
 )
 from .secret_refs import SecretRef
@@ -70,16 +72,36 @@ class AgencySettings(Section):
     website: str | None = None
 
 
+class AuthSettings(BaseModel):
+    """``[hub.auth]``: name of the authenticator, and the authenticator's own settings.
+
+    Args:
+        kind: a name of `hubs.AUTHENTICATORS`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
+
+    kind: str
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        if self.kind not in AUTHENTICATORS:
+            raise UnusableSetting(describe_unknown_authenticator(AUTHENTICATORS))
+        return self
+
+
 class HubSettings(BaseModel):
     """``[hub]``: name of the dialect, and the dialect's own settings.
 
     Args:
         dialect: a name of `hubs.REGISTRY`.
+        auth: what lets requests pass a gateway in front of the hub; the dialect's own login where it is left out.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
     dialect: str = "vxp"
+    auth: AuthSettings | None = None
 
     @model_validator(mode="after")
     def _check_dialect(self) -> Self:
@@ -102,13 +124,26 @@ def build_dialect_model(name: str) -> type[BaseModel]:
     Args:
         name: of the dialect, as in `hubs.REGISTRY`.
     """
-    dialect: Any = REGISTRY[name]
-    hints = get_type_hints(dialect)
+    return _build_component_model(name, REGISTRY[name])
+
+
+@cache
+def build_auth_model(name: str) -> type[BaseModel]:
+    """Build the model of the settings that an authenticator takes; a secret one is taken as a reference.
+
+    Args:
+        name: of the authenticator, as in `hubs.AUTHENTICATORS`.
+    """
+    return _build_component_model(name, AUTHENTICATORS[name])
+
+
+def _build_component_model(name: str, component: Any) -> type[BaseModel]:
+    hints = get_type_hints(component)
     fields: dict[str, Any] = {}
-    for field in list_setting_fields(dialect):
+    for field in list_setting_fields(component):
         kind = SecretRef if is_secret(field) else hints[field.name]
         fields[field.name] = (kind, _build_field_default(field))
-    model: type[BaseModel] = create_model(f"{name}", __base__=Section, **fields)
+    model: type[BaseModel] = create_model(name, __base__=Section, **fields)
     return model
 
 
@@ -129,6 +164,8 @@ class HttpSettings(Section):
         client_key_password: reference to the key's password.
         proxy: URL of a proxy, with the user's name if it needs one.
         proxy_password: reference to that user's password.
+        headers: further headers of every request.
+        secret_headers: further headers whose values are references.
     """
 
     connect: Seconds = 10.0
@@ -150,6 +187,15 @@ class HttpSettings(Section):
     client_key_password: SecretRef | None = None
     proxy: str | None = None
     proxy_password: SecretRef | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
+    secret_headers: dict[str, SecretRef] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _refuse_unusable_headers(self) -> Self:
+        values = [*self.headers.items(), *((name, "x") for name in self.secret_headers)]
+        if not all(is_usable_header(name, value) for name, value in values):
+            raise UnusableSetting(UNUSABLE_HEADERS)
+        return self
 
     @model_validator(mode="after")
     def _refuse_password_in_proxy(self) -> Self:
@@ -288,6 +334,20 @@ class StoreSettings(Section):
         if urlsplit(self.url).password or query_names & _SECRETS_IN_QUERY:
             raise UnusableSetting(PASSWORD_IN_STORE_URL)
         return self
+
+
+class EvidenceSettings(Section):
+    """``[evidence]``: checkpoints of the log.
+
+    Args:
+        checkpoints: folder outside the database that keeps them; another disk, a mount, or a colleague's machine.
+        entries: a checkpoint is made after so many entries,
+        interval: and after so many seconds, where something was entered.
+    """
+
+    checkpoints: Path | None = None
+    entries: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
+    interval: Annotated[float, Field(ge=1, le=366 * _DAY)] = 86400.0
 
 
 class FileSettings(Section):

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-from pydantic import PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, PrivateAttr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .._core import ABOUT_SETTINGS, Text, get_logger
 from ..client import ClientSettings
 from ..edxml import Limits, Organization
 from ..errors import ConfigError
-from ..hubs import REGISTRY, Dialect
+from ..hubs import AUTHENTICATORS, REGISTRY, Authenticator, Dialect
 from ..signing import CodeDirectory, Keyring, KeyUri, Revocation, TimestampAuthority, VerifyMode, VerifyPolicy
 from .checks import (
     build_config_error,
@@ -44,6 +44,7 @@ from .secret_refs import SecretRef
 from .sections import (
     AgencySettings,
     CheckSettings,
+    EvidenceSettings,
     FileSettings,
     HttpSettings,
     HubSettings,
@@ -55,6 +56,7 @@ from .sections import (
     SigningSettings,
     StoreSettings,
     WorkerSettings,
+    build_auth_model,
     build_dialect_model,
 )
 
@@ -79,6 +81,7 @@ class Settings(BaseSettings):
         signing: the key.
         receive: which packets come in.
         store: where everything is kept.
+        evidence: checkpoints of the log.
         limits: times and numbers.
         packets: how large a packet may be.
         worker: what `edoc worker` does, and how often.
@@ -98,6 +101,7 @@ class Settings(BaseSettings):
     signing: SigningSettings = SigningSettings()
     receive: ReceiveSettings = ReceiveSettings()
     store: StoreSettings = StoreSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
     limits: LimitSettings = LimitSettings()
     packets: PacketSettings = PacketSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -115,7 +119,7 @@ class Settings(BaseSettings):
         """
         try:
             super().__init__(**values)
-            build_dialect_model(self.hub.dialect).model_validate(self.hub.model_extra or {})
+            self._list_component_settings()
         except ValidationError as error:
             raise build_config_error(error, type(self)) from None
 
@@ -229,7 +233,9 @@ class Settings(BaseSettings):
         """List what these settings leave open that somebody should know: no TLS, policy `any`, less than production."""
         policy = [POLICY_ANY] if self.receive.policy is VerifyMode.ANY else []
         policy += [UNBOUND_SIGNERS] if self._leaves_others_open() else []
-        return (*describe_missing_tls(self._get_endpoint()), *policy, *self._list_shortfalls())
+        addresses = dict.fromkeys((self._get_endpoint(), self._get_login_url()))
+        unprotected = (warning for address in addresses for warning in describe_missing_tls(address))
+        return (*unprotected, *policy, *self._list_shortfalls())
 
     def _leaves_others_open(self) -> bool:
         return self.receive.policy is VerifyMode.TRUSTED and self.receive.organisations_others is None
@@ -249,6 +255,10 @@ class Settings(BaseSettings):
     def _get_endpoint(self) -> str:
         return str((self.hub.model_extra or {}).get("endpoint", ""))
 
+    def _get_login_url(self) -> str:
+        given = {} if self.hub.auth is None else self.hub.auth.model_extra or {}
+        return str(given.get("token_url") or given.get("login_url") or "")
+
     def organization(self) -> Organization:
         """Make our own organisation, as packets name it."""
         return Organization(**self.agency.model_dump())
@@ -259,10 +269,32 @@ class Settings(BaseSettings):
         Raises:
             ConfigError: a secret is not where its reference points, or the dialect refuses a value.
         """
-        dialect_settings = build_dialect_model(self.hub.dialect).model_validate(self.hub.model_extra or {})
-        values = {name: getattr(dialect_settings, name) for name in dialect_settings.model_fields_set}
+        values = self._resolve_component(self._list_component_settings()[0])
         warn_without_tls(str(values.get("endpoint", "")))
-        return REGISTRY[self.hub.dialect](**{name: self._resolve_secret(value) for name, value in values.items()})
+        return REGISTRY[self.hub.dialect](**values)
+
+    def authenticator(self) -> Authenticator | None:
+        """Make what lets requests pass a gateway in front of the hub, with its secrets fetched; None for none.
+
+        Raises:
+            ConfigError: a secret is not where its reference points, or the authenticator refuses a value.
+        """
+        if self.hub.auth is None:
+            return None
+        values = self._resolve_component(self._list_component_settings()[1])
+        made = AUTHENTICATORS[self.hub.auth.kind](**values)
+        warn_without_tls(made.login_url)
+        return made
+
+    def _list_component_settings(self) -> list[BaseModel]:
+        """List the settings of the dialect and, where there is one, of the authenticator."""
+        found = [build_dialect_model(self.hub.dialect).model_validate(self.hub.model_extra or {})]
+        if self.hub.auth is not None:
+            found.append(build_auth_model(self.hub.auth.kind).model_validate(self.hub.auth.model_extra or {}))
+        return found
+
+    def _resolve_component(self, given: BaseModel) -> dict[str, Any]:
+        return {name: self._resolve_secret(getattr(given, name)) for name in given.model_fields_set}
 
     def client_settings(self) -> ClientSettings:
         """Make the settings of the HTTP client, with the secrets fetched.
@@ -272,6 +304,8 @@ class Settings(BaseSettings):
         """
         values = {name: getattr(self.http, name) for name in HttpSettings.model_fields}
         values["proxy"] = self._insert_password(self.http.proxy, values.pop("proxy_password"))
+        secret_headers = {name: self._resolve_secret(value) for name, value in values.pop("secret_headers").items()}
+        values["headers"] = tuple({**self.http.headers, **secret_headers}.items())
         resolved = {
             name: self._resolve_path(value) if isinstance(value, Path) else value for name, value in values.items()
         }
@@ -358,6 +392,10 @@ class Settings(BaseSettings):
         """Resolve the folder for packets in the making; None for one in the spool."""
         return self._resolve_path(self.store.drafts) if self.store.drafts is not None else None
 
+    def checkpoints(self) -> Path | None:
+        """Resolve the folder that keeps checkpoints of the evidence; None without one."""
+        return self._resolve_path(self.evidence.checkpoints) if self.evidence.checkpoints is not None else None
+
     def check_secret_files(self) -> None:
         """Warn of files with secrets and keys that other users of this machine can read.
 
@@ -373,8 +411,7 @@ class Settings(BaseSettings):
                     for uri in uris if KeyUri.parse(uri).scheme in _PRIVATE_KEY_SCHEMES)  # fmt: skip
         if self.http.client_key is not None:
             yield self._resolve_path(self.http.client_key)
-        dialect_settings = build_dialect_model(self.hub.dialect).model_validate(self.hub.model_extra or {})
-        for ref in find_references([self.http, self.signing, self.store, dialect_settings], uris):
+        for ref in find_references([self.http, self.signing, self.store, *self._list_component_settings()], uris):
             if ref.scheme == "file":
                 yield self._resolve_path(Path(ref.location))
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from ..config import LimitSettings, ReceiveSettings
 from ..edxml import Limits, Organization
-from ..hubs import Progress
+from ..hubs import HubCapabilities, PacketProfile, Progress, get_capabilities
 from ..signing import Signer, TimeStamping, VerifyPolicy
 from ..store import Lease, OverdueLimits, Store
+from ._checkpoints import CheckpointKeeper
 from ._hub_breaker import HubBreaker
 from ._hub_probe import HubProbe
 from ._lease_keeper import LeaseKeeper
@@ -41,6 +42,7 @@ class ConnectorContext:
         overdue_limits: after how long a stored time must be wrong.
         lease: the connector's right to what it holds.
         lease_keeper: renews it.
+        checkpoints: makes and keeps the checkpoints of the evidence.
         on_progress: told the bytes of a packet that went over the wire, and the bytes in all where known.
         verified_cache: packets that were verified a moment ago.
         hub_probe: tells trouble with one packet from trouble with the hub.
@@ -66,8 +68,19 @@ class ConnectorContext:
     overdue_limits: OverdueLimits
     lease: Lease
     lease_keeper: LeaseKeeper = field(repr=False)
+    checkpoints: CheckpointKeeper = field(repr=False)
     on_progress: Progress | None = field(default=None, repr=False)
     verified_cache: VerifiedCache = field(default_factory=VerifiedCache, repr=False)
     hub_probe: HubProbe = field(repr=False)
     breaker: HubBreaker = field(repr=False)
     fetch_tries: int
+
+    @property
+    def capabilities(self) -> HubCapabilities:
+        """What the hub can do."""
+        return get_capabilities(self.hub.dialect)
+
+    @property
+    def packet_profile(self) -> PacketProfile:
+        """What the hub demands of packets beyond the standard."""
+        return self.capabilities.packet

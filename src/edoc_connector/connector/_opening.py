@@ -8,9 +8,11 @@ from dataclasses import replace
 from .._core import SteadyClock, get_logger
 from ..config import Settings
 from ..errors import EdocError
+from ..evidence import CheckpointFolder
 from ..hubs import Progress
 from ..signing import Keyring, KeyStatus, Signer, VerifyPolicy, close_signer, key_status, select_signer
 from ..store import Lease, SpoolKeys, Store
+from ._checkpoints import CheckpointKeeper
 from ._context import ConnectorContext
 from ._hub_breaker import HubBreaker
 from ._hub_probe import HubProbe
@@ -43,7 +45,9 @@ def open_context(
         StoreError: the store cannot be opened.
     """
     clock = SteadyClock()
-    hub = RecordingHubClient(settings.dialect(), settings.client_settings(), clock=clock)
+    hub = RecordingHubClient(
+        settings.dialect(), settings.client_settings(), clock=clock, authenticator=settings.authenticator()
+    )
     try:
         store = _open_store(settings, clock)
     except BaseException:
@@ -78,10 +82,23 @@ def open_context(
         overdue_limits=compute_overdue_limits(settings.limits, settings.worker),
         lease=lease,
         lease_keeper=LeaseKeeper(store, lease),
+        checkpoints=_make_keeper(settings, store, get_signer),
         on_progress=on_progress,
         hub_probe=hub_probe,
         breaker=HubBreaker(store, settings.agency.id, settings.limits, hub_probe.find_list_error),
         fetch_tries=settings.worker.tries,
+    )
+
+
+def _make_keeper(settings: Settings, store: Store, get_signer: Callable[[], Signer | None]) -> CheckpointKeeper:
+    folder = settings.checkpoints()
+    return CheckpointKeeper(
+        store=store,
+        agency=settings.agency.id,
+        get_signer=get_signer,
+        timestamping=settings.timestamping(),
+        folder=CheckpointFolder(folder) if folder is not None else None,
+        settings=settings.evidence,
     )
 
 

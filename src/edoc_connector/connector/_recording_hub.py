@@ -8,16 +8,21 @@ import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
 
 from .._core import get_logger
 from ..client import ClientSettings, HubClient
 from ..errors import ClockRejected, TransportError
 from ..hubs import (
+    Authenticator,
+    DatedDialect,
     Dialect,
     Flow,
+    MessageType,
     NotJsonError,
+    ReportingDialect,
+    Waiting,
     WireRequest,
     WireResponse,
     collect_secrets,
@@ -98,17 +103,29 @@ class RecordingHubClient(HubClient):
         dialect: whom to talk to.
         settings: time-outs and the rest.
         clock: our time, aware UTC.
+        authenticator: lets requests pass what stands in front of the hub.
 
     Attributes:
         time: the time in signed headers, for a dialect that has such.
     """
 
-    def __init__(self, dialect: Dialect, settings: ClientSettings, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        settings: ClientSettings,
+        *,
+        clock: Callable[[], datetime],
+        authenticator: Authenticator | None = None,
+    ) -> None:
         self.time = HubTime(clock)
-        self._secrets = collect_secrets(dialect)
+        self._own_secrets = (*collect_secrets(dialect), *collect_secrets(authenticator))
         self._local = threading.local()
         self._require_alone: Callable[[], None] = _permit
-        super().__init__(with_clock(dialect, self.time), settings)
+        super().__init__(with_clock(dialect, self.time), settings, authenticator=authenticator)
+
+    @property
+    def _secrets(self) -> tuple[str, ...]:
+        return self._own_secrets if self._session is None else (*self._own_secrets, *self._session.list_secrets())
 
     def call(self, make: Callable[P, Flow[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """Make a call as `HubClient.call` does; once more with the hub's time, where the hub refused ours.
@@ -133,6 +150,16 @@ class RecordingHubClient(HubClient):
     def guard_calls(self, require_alone: Callable[[], None]) -> None:
         """Have a function called before each call, which may refuse it."""
         self._require_alone = require_alone
+
+    def list_since(self, message_type: MessageType, *, since: datetime | None) -> tuple[Waiting, ...]:
+        """List what came since a time, from a hub that lists by date."""
+        dialect = cast(DatedDialect, self.dialect)
+        return self.call(dialect.list_waiting, message_type, since=since)
+
+    def report_status(self, doc_id: str, code: str) -> None:
+        """Tell a status by a call, to a hub that takes it so."""
+        dialect = cast(ReportingDialect, self.dialect)
+        self.call(dialect.report_status, doc_id, code)
 
     def clear_exchanges(self) -> None:
         """Forget what was recorded: a new message begins."""
@@ -168,20 +195,21 @@ class RecordingHubClient(HubClient):
         except TransportError as error:
             self._recorded_exchanges.append({**exchange, "no_answer": type(error).__name__})
             raise
-        self.time.observe(parse_http_date(response.headers.get("date", "")))
-        self._recorded_exchanges.append({**exchange, **self._describe_response(call, response)})
+        if not request.is_login:  # which may be another machine's
+            self.time.observe(parse_http_date(response.headers.get("date", "")))
+        self._recorded_exchanges.append({**exchange, **self._describe_response(request, call, response)})
         return response
 
-    def _describe_response(self, call: str, response: WireResponse) -> dict[str, Any]:
+    def _describe_response(self, request: WireRequest, call: str, response: WireResponse) -> dict[str, Any]:
         description: dict[str, Any] = {"status": response.status}
         if response.headers.get("date"):
             description["date"] = response.headers["date"][:64]
         if response.saved is not None:  # a packet: its hash stands with the packet
             return description
-        if _SECRET_CALL.search(call):
+        if request.is_login or _SECRET_CALL.search(call):
             return description | {"body": _HIDDEN_TEXT}
         description |= {"body_size": len(response.body), "body_sha256": hashlib.sha256(response.body).hexdigest()}
-        return description | self._describe_body(response.body)
+        return description | ({} if request.unwrap_rest is not None else self._describe_body(response.body))
 
     def _describe_body(self, body: bytes) -> dict[str, Any]:
         """Describe a body that is JSON of a moderate size and depth, with what may be a secret left out.

@@ -277,7 +277,9 @@ class Connector(HandlerRegistration, Administration, Lists):
 
         Does not raise for what a message meets: that is in the result, and in the store.
         """
-        return self.outbox.flush(only_due=False)
+        flushed = self.outbox.flush(only_due=False)
+        self.context.checkpoints.keep_if_due()
+        return flushed
 
     # -- receiving
 
@@ -312,7 +314,9 @@ class Connector(HandlerRegistration, Administration, Lists):
             self.context, self.inbox, self.outbox, self._handed_out, interruption
         )
         with receive_loop:
-            yield from receive_loop
+            for receipt in receive_loop:
+                yield receipt
+                self.context.checkpoints.keep_if_due()
         if receive_loop.first_error is not None:
             raise receive_loop.first_error
 
@@ -409,6 +413,7 @@ class Connector(HandlerRegistration, Administration, Lists):
 
     def _dispatch_others(self, submission: Submission) -> Delivery:
         """Send whatever else is due, and return the delivery of the document that was sent."""
+        self.context.checkpoints.keep_if_due()
         with self.context.store.snapshot() as tx:
             row = tx.deliveries.get_by_id(submission.row.id)
             view = build_deliveries(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]

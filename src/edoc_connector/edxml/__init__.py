@@ -48,7 +48,7 @@ from .reader import Packet, Skeleton, parse_scanned, parse_xml, read
 from .rules import NEEDS_REASON, Problem, Remark, list_rules, problems, remarks
 from .severity import Severity
 from .source import CHUNK_SIZE
-from .writer import EnvelopedSigner, SealMaker, complete, refuse, write
+from .writer import EnvelopedSigner, PacketForm, SealMaker, add_attachments, complete, refuse, write
 
 __all__ = [
     "ALIASES",
@@ -87,6 +87,7 @@ __all__ = [
     "OrganId",
     "Organization",
     "Packet",
+    "PacketForm",
     "Priority",
     "Problem",
     "ReceiverChange",
@@ -103,6 +104,7 @@ __all__ = [
     "StatusMessage",
     "Table",
     "TraceHeader",
+    "add_attachments",
     "complete",
     "compose_document_id",
     "distinct",

@@ -60,6 +60,9 @@ class Dialect(Protocol):
     def list_waiting(self, message_type: MessageType = MessageType.EDOC) -> Flow[tuple[Waiting, ...]]:
         """List the packets that wait for this agency.
 
+        A dialect whose hub lists what came on some dates (`HubCapabilities.lists_by_date`) also takes ``since``: it is
+        a `DatedDialect`.
+
         Args:
             message_type: documents or statuses.
         """
@@ -100,11 +103,39 @@ class Dialect(Protocol):
         ...
 
 
-def list_setting_fields(dialect: Dialect | Callable[..., Dialect]) -> tuple[dataclasses.Field[Any], ...]:
+class DatedDialect(Dialect, Protocol):
+    """Speak the protocol of a hub that lists what came on some dates, fetched or not."""
+
+    def list_waiting(
+        self, message_type: MessageType = MessageType.EDOC, *, since: datetime | None = None
+    ) -> Flow[tuple[Waiting, ...]]:
+        """List the packets that came since a time, those that wait first; all of them, or an error.
+
+        Args:
+            message_type: documents or statuses.
+            since: aware; as far back as the dialect looks at first where it is left out.
+        """
+        ...
+
+
+class ReportingDialect(Dialect, Protocol):
+    """Speak the protocol of a hub that is told the codes 01 to 06 by a call instead of by packets."""
+
+    def report_status(self, doc_id: str, code: str) -> Flow[None]:
+        """Tell a business status of a document that came in.
+
+        Args:
+            doc_id: the hub's id of the document.
+            code: ``01`` to ``06``.
+        """
+        ...
+
+
+def list_setting_fields(dialect: object) -> tuple[dataclasses.Field[Any], ...]:
     """List the fields that a configuration may set; a dialect that is no dataclass has none.
 
     Args:
-        dialect: a dialect or its class.
+        dialect: a dialect or authenticator, or its class.
     """
     candidate: Any = dialect
     fields = dataclasses.fields(candidate) if dataclasses.is_dataclass(candidate) else ()
@@ -116,8 +147,8 @@ def is_secret(field: dataclasses.Field[Any]) -> bool:
     return bool(field.metadata.get("secret"))
 
 
-def collect_secrets(dialect: Dialect) -> tuple[str, ...]:
-    """Collect the texts in a dialect's secret fields, without the empty ones."""
+def collect_secrets(dialect: object) -> tuple[str, ...]:
+    """Collect the texts in the secret fields of a dialect or authenticator, without the empty ones."""
     values = (getattr(dialect, field.name) for field in list_setting_fields(dialect) if is_secret(field))
     return tuple(value for value in values if isinstance(value, str) and value)
 

@@ -195,6 +195,12 @@ _UNEXPECTED_STATUS = RefusalMeaning(
 )
 
 
+DONE_BEFORE = re.compile(
+    r"\balready\s+(been\s+|is\s+)?(done|confirmed|acknowledged|received|processed|completed|updated)\b", re.IGNORECASE
+)
+"""Words by which hubs say that a call was made before."""
+
+
 class BodyKind(StrEnum):
     """The form of an answer's body."""
 
@@ -270,6 +276,25 @@ def build_refusal(code: str, description: str, *, sends: bool, answer: WireRespo
         vi=f"{meaning.vi}{vi} (trục báo: lỗi {number or 'không có mã'}{suffix})",
         code=number,
         retry_after=parse_retry_after(answer.headers),
+    )
+
+
+def build_denial(answer: WireResponse) -> HubError:
+    """Build the error for an answer that does not let us in, whatever its HTTP status."""
+    detail = describe_answer(answer)
+    return _DENIED.error(f"{_DENIED.en} ({detail})", vi=f"{_DENIED.vi} ({detail})", code=str(answer.status))
+
+
+def build_unavailable_error(answer: WireResponse, words: str) -> HubError:
+    """Build the error for an answer by which a hub says that it is busy, whatever its HTTP status.
+
+    Args:
+        answer: the answer, for its Retry-After.
+        words: the hub's.
+    """
+    said = as_printable(words)
+    return HubUnavailable(
+        f"{_BUSY.en} (hub: {said})", vi=f"{_BUSY.vi} (trục báo: {said})", retry_after=parse_retry_after(answer.headers)
     )
 
 

@@ -69,6 +69,7 @@ class Waiting:
         status_desc: the hub's words for it.
         created_text: `created_at` as the hub wrote it.
         updated_text: `updated_at` as the hub wrote it.
+        is_waiting: False where the hub lists it although it was told that we have it.
     """
 
     doc_id: str
@@ -82,6 +83,7 @@ class Waiting:
     status_desc: str = ""
     created_text: str = ""
     updated_text: str = ""
+    is_waiting: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

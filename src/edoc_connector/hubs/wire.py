@@ -29,11 +29,13 @@ class FileBody:
         path: the file; read when the request goes out.
         tail: bytes sent after those of the file.
         content: the file's bytes, where they were read already; the file is then not opened.
+        head: bytes sent before those of the file.
     """
 
     path: AnyFile
     tail: bytes = b""
     content: bytes | None = field(default=None, repr=False)
+    head: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,15 @@ class WireRequest:
         headers: in the order to send.
         body: bytes, or a file; the driver sets Content-Length and never sends chunks.
         save_to: file for a successful (2xx) body, which is then not kept in memory.
-        unwrap: member of a JSON answer whose string is a file as base64. That file is written to `save_to`, decoded as
-            it arrives; the JSON with an empty string in its place is kept in memory.
+        unwrap: member of a JSON answer whose string is a file as base64; below the outermost object by names joined
+            with dots. That file is written to `save_to`, decoded as it arrives; the JSON with an empty string in its
+            place is kept in memory.
+        unwrap_rest: most bytes of that JSON, for answers that may hold the file in other forms too: a string that
+            begins as XML does is kept there then. By default 1 MiB, and the string is base64.
         limit: most bytes of answer to accept, in memory or in the file, counted after decompression and decoding.
         sends: whether the hub may have acted on the request although no answer came; decides NotSent or OutcomeUnknown.
         on_progress: called with the bytes of a file body that went out, or of a download to `save_to` that came in.
+        is_login: whether it asks for a token: request and answer hold secrets, and nothing of them is kept.
     """
 
     method: str
@@ -59,9 +65,11 @@ class WireRequest:
     body: bytes | FileBody = field(default=b"", repr=False)
     save_to: Path | None = None
     unwrap: str = ""
+    unwrap_rest: int | None = None
     limit: int = 64 * 1024 * 1024
     sends: bool = False
     on_progress: Progress | None = field(default=None, repr=False, compare=False)
+    is_login: bool = False
 
 
 @dataclass(frozen=True, slots=True)

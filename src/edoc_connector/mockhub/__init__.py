@@ -1,4 +1,4 @@
-"""A hub to test against: a real server that speaks the dialect ``vxp`` and is strict where real hubs are.
+"""A hub to test against: a real server that speaks the dialects ``vxp`` and ``lgsp`` and is strict where real hubs are.
 
 Needs the extra ``mockhub``. Written from the interface's description alone, it shares no code with the client side.
 """
@@ -9,6 +9,7 @@ from edoc_connector.mockhub.hub import Hub
 from edoc_connector.mockhub.rebuild import rebuild_packet
 from edoc_connector.mockhub.server import Server, build_server, create_app, format_url, open_listener, serve
 from edoc_connector.mockhub.storage import Event, Packet, Receipt
+from edoc_connector.mockhub.traps import LgspTraps
 
 __all__ = [
     "AgencySpec",
@@ -16,6 +17,7 @@ __all__ = [
     "Fault",
     "FaultPlan",
     "Hub",
+    "LgspTraps",
     "MockHubConfig",
     "Packet",
     "Receipt",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from edoc_connector.errors import ConfigError
+from edoc_connector.mockhub.traps import LgspTraps
 
 _GIB = 1024**3
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
@@ -96,6 +97,7 @@ class MockHubConfig:
             they answer this machine only; `serve` wants one before it listens to others.
         hosts: host names, without port, under which the page and the admin interface may be asked for. Keeps pages of
             other sites out that resolve their own name to this machine. Empty: no check.
+        lgsp: how the platform behaves that answers on the same port, under ``/v1``.
     """
 
     data: Path
@@ -112,6 +114,7 @@ class MockHubConfig:
     max_packet: int = 2 * _GIB
     password: str = field(default="", repr=False)
     hosts: frozenset[str] = LOOPBACK_NAMES
+    lgsp: LgspTraps = field(default_factory=LgspTraps)
 
 
 def is_loopback(address: str) -> bool:

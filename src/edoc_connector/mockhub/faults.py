@@ -8,6 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -150,18 +151,19 @@ class FaultGate:
     Args:
         app: the hub.
         plan: what is to happen.
-        paths: paths of the hub's calls; others pass untouched.
+        find_call: finds the path by which faults name the call of a request's path; None for one that passes
+            untouched.
     """
 
-    def __init__(self, app: App, *, plan: FaultPlan, paths: frozenset[str]) -> None:
+    def __init__(self, app: App, *, plan: FaultPlan, find_call: Callable[[str], str | None]) -> None:
         self._app = app
         self._plan = plan
-        self._paths = paths
+        self._find_call = find_call
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or fail it as planned."""
-        is_call = scope["type"] == "http" and scope["path"] in self._paths
-        fault = self._plan.take(scope["path"], _read_doc_id(scope)) if is_call else None
+        path = self._find_call(scope["path"]) if scope["type"] == "http" else None
+        fault = self._plan.take(path, _read_doc_id(scope)) if path is not None else None
         if fault is None:
             await self._app(scope, receive, send)
         elif fault.kind in CONTENT_KINDS:
@@ -289,7 +291,8 @@ _ENDING_BY_KIND: Final[Mapping[str, Callable[[_FailingExchange], Awaitable[None]
 def _read_doc_id(scope: Scope) -> str:
     """Read the docId of a request; empty where it is about none."""
     names = (b"xroadvnpt-docid",)
-    return next((value.decode("latin-1") for name, value in scope["headers"] if name.lower() in names), "")
+    found = next((value.decode("latin-1") for name, value in scope["headers"] if name.lower() in names), "")
+    return found or dict(parse_qsl(scope["query_string"].decode("latin-1"))).get("docId", "")
 
 
 async def _drain_body(receive: Receive, limit: int | None) -> None:

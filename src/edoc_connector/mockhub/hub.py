@@ -17,6 +17,7 @@ from edoc_connector.mockhub.attachments import AttachmentSpool
 from edoc_connector.mockhub.codes import ErrorCode, RefusedError
 from edoc_connector.mockhub.config import AgencySpec, MockHubConfig
 from edoc_connector.mockhub.faults import FaultPlan
+from edoc_connector.mockhub.lgsp import LgspDesk
 from edoc_connector.mockhub.storage import Agency, DuplicateError, Event, Packet, Receipt, Storage
 
 RECENT_PERIOD: Final = timedelta(days=30)
@@ -63,11 +64,13 @@ class Hub:
             one attachment byte changed on the way.
         clock_offset: how far the hub's clock is ahead.
         clock_tolerance: how far a request's timestamp may be off; None takes any.
+        lgsp: tokens and logins of the platform on the same port.
     """
 
     def __init__(self, config: MockHubConfig) -> None:
         self.config = config
         self.faults = FaultPlan()
+        self.lgsp = LgspDesk(self)
         self.tamper: Callable[[bytes], bytes] | None = None
         self.clock_offset = config.clock_offset
         self.clock_tolerance = config.clock_tolerance
@@ -208,6 +211,15 @@ class Hub:
         if state != receipt.state:
             event = self._build_event(packet, receipt.id, state, actor or receipt.recipient)
             self.storage.set_state(receipt.id, state, event)
+
+    def note_report(self, system_id: str, doc_id: str, code: str) -> None:
+        """Note a business status that a receiver told by a call; no sender hears of it.
+
+        Raises:
+            RefusedError: 26, no such packet.
+        """
+        receipt, packet = self.get_received(system_id, doc_id)
+        self.storage.add_event(self._build_event(packet, receipt.id, f"told {code}", receipt.recipient))
 
     def list_sent(self, system_id: str, message_type: str, doc_id: str | None) -> list[tuple[Packet, list[Receipt]]]:
         """List a system's sent packets: one by its DocId, or those of the last 30 days; empty where there is none."""

@@ -237,6 +237,23 @@ class Storage:
         )
         return [(receipt, packet) for receipt in receipts if (packet := self.find_packet(receipt.packet_id))]
 
+    def list_received(self, system_id: str, message_type: str) -> list[tuple[Receipt, Packet]]:
+        """List the packets that came for a system, confirmed or not, oldest first."""
+        receipts = self._select(
+            Receipt,
+            "SELECT receipts.* FROM receipts JOIN agencies ON agencies.code = receipts.recipient"
+            " JOIN packets ON packets.id = receipts.packet_id"
+            " WHERE agencies.system_id = ? AND packets.message_type = ? ORDER BY receipts.rowid",
+            system_id,
+            message_type,
+        )
+        return [(receipt, packet) for receipt in receipts if (packet := self.find_packet(receipt.packet_id))]
+
+    def add_event(self, event: Event) -> None:
+        """Note something that happened to a packet."""
+        with self._transaction():
+            self._insert("events", event)
+
     def set_state(self, receipt_id: str, state: str, event: Event) -> None:
         """Move a receipt and note it."""
         with self._transaction():

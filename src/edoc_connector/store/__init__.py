@@ -1,9 +1,11 @@
 """Deliveries, receipts and the reports about them, kept in a database and a spool folder."""
 
 from ._sql import as_store_error, translate_driver_errors
-from .audit_log import GENESIS, AuditEvent, ChainLink, as_canonical_json, compute_chain_hash, compute_digest
+from .audit_log import AuditEvent
 from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
+from .evidence_linking import LINK_SECONDS, LINK_TRANSACTIONS
+from .evidence_log import LogFault, StoredCheckpoint, StoredEntry
 from .future_times import OverdueLimits, has_waited
 from .leases import Lease, PendingWork
 from .listing import DEFAULT_LIMIT, MAX_LIMIT
@@ -104,11 +106,12 @@ __all__ = [
     "EDOC",
     "FAIL",
     "FETCH",
-    "GENESIS",
     "HANDLE",
     "HUB_BREAKER",
     "HUB_TASKS",
     "JOBS_TABLE",
+    "LINK_SECONDS",
+    "LINK_TRANSACTIONS",
     "MACHINES",
     "MAX_LIMIT",
     "NOT_OURS",
@@ -129,7 +132,6 @@ __all__ = [
     "AuditEvent",
     "Authority",
     "BackedUp",
-    "ChainLink",
     "Change",
     "DeliveryRow",
     "DeliveryState",
@@ -140,6 +142,7 @@ __all__ = [
     "JobRow",
     "Lease",
     "LeaseLost",
+    "LogFault",
     "NewDelivery",
     "Offer",
     "OutgoingRow",
@@ -162,17 +165,16 @@ __all__ = [
     "StateMachine",
     "Store",
     "StoreIdentity",
+    "StoredCheckpoint",
+    "StoredEntry",
     "Task",
     "TaskQueue",
     "TimelineRow",
     "Transition",
     "Tx",
-    "as_canonical_json",
     "as_store_error",
     "begin_restore",
     "can_take_back",
-    "compute_chain_hash",
-    "compute_digest",
     "compute_owner_tag",
     "compute_sha256",
     "describe_code",

@@ -9,7 +9,7 @@ A thread sees what those before it wrote in the same group, which is not on the 
 outrun that: it returns, or raises, only when the group's fate is known.
 
 Entries of the members for the evidence are kept until the commit, and written then for the whole group, in the order
-of the turns: the end of the chain is looked up once, and the chain grows in one go. Where that fails nothing of the
+of the turns: the end of the log is looked up once, and its tree grows in one go. Where that fails nothing of the
 group is done. A member that was rolled back has no entries.
 """
 
@@ -25,8 +25,9 @@ from sqlalchemy import Connection
 
 from .._core import ForkAware, notice_fork, watch_forks
 from ..errors import StoreError
+from ..evidence import LogEntry
 from ._sql import DRIVER_ERRORS, ConnectionSource, as_store_error, execute_directly, translate_driver_errors
-from .audit_log import AuditEntry, append_entries
+from .evidence_linking import EvidenceWriter
 
 MAX_MEMBERS = 64  # members of one group, so that the first does not wait for ever
 _SAVEPOINT = "edoc_member"
@@ -49,7 +50,7 @@ class _Group:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.member_count = 0
-        self.audit_entries: list[AuditEntry] = []
+        self.audit_entries: list[LogEntry] = []
         self.committed = False
         self.error: StoreError | None = None
         self._outcome_lock = threading.Lock()  # held until it is committed or undone
@@ -94,10 +95,12 @@ class GroupCommit(ForkAware):
 
     Args:
         connections: opens and ends the transactions of the database.
+        evidence: writes the members' entries.
     """
 
-    def __init__(self, connections: ConnectionSource) -> None:
+    def __init__(self, connections: ConnectionSource, evidence: EvidenceWriter) -> None:
         self._connections = connections
+        self._evidence = evidence
         self._reset()
         watch_forks(self)
 
@@ -173,7 +176,7 @@ class GroupCommit(ForkAware):
     def _end_group(self, group: _Group, *, commit: bool) -> None:
         try:
             if commit:
-                _append_and_commit(self._connections, group.connection, group.audit_entries)
+                _append_and_commit(self._connections, group.connection, group.audit_entries, self._evidence)
                 group.committed = True
             else:
                 self._connections.rollback(group.connection)
@@ -227,7 +230,7 @@ class GroupTransaction:
     """
 
     connection: Connection
-    audit_entries: Sequence[AuditEntry] = ()
+    audit_entries: Sequence[LogEntry] = ()
     _group: _Group
     _is_first: bool
 
@@ -272,13 +275,15 @@ class SoloTransaction:
 
     Args:
         connections: opens and ends it.
+        evidence: writes its entries.
     """
 
     connection: Connection
-    audit_entries: Sequence[AuditEntry] = ()
+    audit_entries: Sequence[LogEntry] = ()
 
-    def __init__(self, connections: ConnectionSource) -> None:
+    def __init__(self, connections: ConnectionSource, evidence: EvidenceWriter) -> None:
         self._connections = connections
+        self._evidence = evidence
 
     def __enter__(self) -> Self:
         self.connection = self._connections.begin(write=True)
@@ -290,16 +295,20 @@ class SoloTransaction:
         if error is not None:
             self._connections.rollback(self.connection)
         else:
-            _append_and_commit(self._connections, self.connection, self.audit_entries)
+            _append_and_commit(self._connections, self.connection, self.audit_entries, self._evidence)
 
 
 def _append_and_commit(
-    connections: ConnectionSource, connection: Connection, audit_entries: Sequence[AuditEntry]
+    connections: ConnectionSource,
+    connection: Connection,
+    audit_entries: Sequence[LogEntry],
+    evidence: EvidenceWriter,
 ) -> None:
     """Append the entries and commit; neither without the other."""
     try:
-        append_entries(connection, audit_entries)
+        appended = evidence.append(connection, audit_entries)
     except BaseException:
         connections.rollback(connection)
         raise
     connections.commit(connection)
+    evidence.note_commit(appended)

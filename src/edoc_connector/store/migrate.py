@@ -9,11 +9,14 @@ from sqlalchemy import Connection, Engine, inspect, text
 from .._core import protect_database
 from ..errors import StoreError
 from ._sql import begin_transaction, find_database_file, make_engine, translate_driver_errors
+from .evidence_move import move_chains
 from .procrastinate import upgrade_task_tables
 
-SCHEMA_REVISION = "0011"
+SCHEMA_REVISION = "0013"
+_BOTH_FORMS = "0012"  # the revision that has the evidence's chain and its log
 _VERSION_TABLE = "alembic_version"
 _LOCK_KEY = 0x65646F63  # "edoc": one upgrade at a time on PostgreSQL, where DDL takes no lock of its own
+_LOCK = f"SELECT pg_advisory_xact_lock({_LOCK_KEY})"
 
 
 def upgrade(url: str, *, tasks: bool = False) -> str:
@@ -44,13 +47,26 @@ def upgrade(url: str, *, tasks: bool = False) -> str:
 
 
 def upgrade_engine(engine: Engine) -> None:
-    """Upgrade the database of an engine."""
-    with translate_driver_errors(), begin_transaction(engine, write=True) as connection:
+    """Upgrade the database of an engine; one whose upgrade was interrupted goes on from there.
+
+    The evidence of before is moved between two revisions, so that it need not fit into one transaction.
+    """
+    with translate_driver_errors():
+        if _upgrade_to(engine, _BOTH_FORMS):
+            move_chains(engine, "" if engine.dialect.name == "sqlite" else _LOCK)
+        _upgrade_to(engine, SCHEMA_REVISION)
+
+
+def _upgrade_to(engine: Engine, revision: str) -> bool:
+    """Upgrade to a revision, unless the database has it, and return whether it is its newest now."""
+    with begin_transaction(engine, write=True) as connection:
         if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+            connection.execute(text(_LOCK))
         if read_revision(connection) != SCHEMA_REVISION:
-            run_migrations(connection)
+            run_migrations(connection, revision)
+        is_newest = read_revision(connection) == revision
         connection.commit()
+    return is_newest
 
 
 def ensure_schema(engine: Engine) -> bool:

@@ -7,7 +7,7 @@ agency share them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, or_, select, update
@@ -27,6 +27,10 @@ JOBS_TABLE = TABLE.name  # whose rows a worker holds while it is at a job
 
 HUB_BREAKER = "hub"  # the row of the circuit breaker of an agency's hub
 POLL_JOB = "poll"  # the row of polling the hub
+
+_LISTED = "listed-"
+"""Beginning of the names of the rows that hold how far a hub's lists by date were read; no job has such a name."""
+_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 _ERROR_COLUMNS = ("error_code", "error_text", "error_vi")
 
@@ -54,6 +58,24 @@ class Schedule:
         """List the jobs of an agency, by name."""
         query = select(TABLE).where(TABLE.c.agency == agency).order_by(TABLE.c.job)
         return {row["job"]: JobRow.from_row(row) for row in self._tx.connection.execute(query).mappings()}
+
+    def find_listed_until(self, agency: str, kind: str) -> datetime | None:
+        """Find the time until which everything that the hub listed is recorded; None where nothing was listed yet.
+
+        Args:
+            agency: code of the agency.
+            kind: `EDOC` or `STATUS`.
+        """
+        row = self.find_job(agency, _LISTED + kind)
+        return row.succeeded_at if row is not None else None
+
+    def record_listed(self, agency: str, kind: str, *, until: datetime) -> None:
+        """Record that everything is here that the hub listed until a time; it never moves back."""
+        self.ensure_job(agency, _LISTED + kind, first_at=_NEVER)
+        is_later = or_(TABLE.c.succeeded_at.is_(None), TABLE.c.succeeded_at < until)
+        row = (TABLE.c.agency == agency, TABLE.c.job == _LISTED + kind, is_later)
+        values = {"succeeded_at": until, "updated_at": self._tx.now}
+        self._tx.connection.execute(update(TABLE).where(*row).values(values))
 
     def ensure_job(self, agency: str, name: str, *, first_at: datetime) -> None:
         """Make a job's row where there is none."""

@@ -23,6 +23,7 @@ from ._sql import (
     select_connection_source,
     translate_driver_errors,
 )
+from .evidence_linking import EvidenceWriter
 from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
 from .maintenance import Announcement, Identity, IdentityWatch
 from .migrate import ensure_schema, read_revision
@@ -62,10 +63,12 @@ class Store:
         self.spool = spool
         self.clock = clock
         self._connections = connections = select_connection_source(engine)
+        is_file = isinstance(connections, SqliteConnectionSource)
+        self._evidence = evidence = EvidenceWriter(connections, clock=clock, in_commit=is_file)
         self._new_transaction = (
-            GroupCommit(connections).transaction
-            if isinstance(connections, SqliteConnectionSource)
-            else partial(SoloTransaction, connections)
+            GroupCommit(connections, evidence).transaction
+            if is_file
+            else partial(SoloTransaction, connections, evidence)
         )
         self.tasks = tasks
         with StoreSnapshot(self, connections) as tx:
@@ -195,7 +198,8 @@ class Store:
             return read_revision(tx.connection)
 
     def close(self) -> None:
-        """Close every connection."""
+        """Link what was written to the evidence, and close every connection."""
+        self._evidence.finish()
         self._connections.close()
         self._engine.dispose()
 
@@ -218,6 +222,19 @@ class Store:
         """
         self._watch.require_unrefused()
         return StoreTransaction(self, self._new_transaction(), actor or self._actor)
+
+    def finish_evidence(self) -> None:
+        """Link what this process wrote to the evidence and did not link yet; fails for nothing."""
+        self._evidence.finish()
+
+    def link_evidence(self, agency: str) -> int:
+        """Give every entry of an agency's evidence its place in the log, and return how many had none.
+
+        Raises:
+            StoreError: the database cannot be written.
+            EvidenceError: hashes of the tree are missing.
+        """
+        return self._evidence.link(agency)
 
     def require_packet(self, name: str, sha256: str) -> PacketFile:
         """Require a packet of the spool, compared with its hash.

@@ -12,6 +12,7 @@ from ._sql import Row
 from .audit_log import AuditEvent, AuditLog
 from .deliveries import Deliveries
 from .directory import Directory
+from .evidence_log import EvidenceLog
 from .leases import Leases
 from .outgoing import Outgoing
 from .receipts import Receipts
@@ -70,6 +71,7 @@ class Tx:
     directory = _repository(Directory)
     schedule = _repository(Schedule)
     audit_log = _repository(AuditLog)
+    evidence_log = _repository(EvidenceLog)
 
     def advisory_lock(self, name: str) -> None:
         """Lock a name until the transaction ends; wait while another transaction has it.

@@ -16,6 +16,7 @@ from edoc_connector.mockhub import (
     Event,
     FaultPlan,
     Hub,
+    LgspTraps,
     MockHubConfig,
     Packet,
     Receipt,
@@ -124,6 +125,16 @@ class RunningHub:
     def clock_tolerance(self, tolerance: timedelta | None) -> None:
         self._config = replace(self._config, clock_tolerance=tolerance)
         self.hub.clock_tolerance = tolerance
+
+    @property
+    def lgsp(self) -> LgspTraps:
+        """How the platform on the same port behaves."""
+        return self.hub.config.lgsp
+
+    @lgsp.setter
+    def lgsp(self, traps: LgspTraps) -> None:
+        self._config = replace(self._config, lgsp=traps)
+        self.hub.config = replace(self.hub.config, lgsp=traps)
 
     def add_agency(
         self,

@@ -11,6 +11,8 @@ import pytest
 if TYPE_CHECKING:
     from edoc_connector.testing.hub import RunningHub
 
+pytest.register_assert_rewrite("edoc_connector.testing.hub_contract")  # it is imported by tests, and shows values then
+
 
 @pytest.fixture
 def mock_hub(tmp_path: Path) -> Iterator[RunningHub]:

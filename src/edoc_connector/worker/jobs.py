@@ -121,7 +121,9 @@ class AgencyJobs(ForkAware):
 
     def run(self, job: Job, key: int | None = None) -> bool:
         """Do one piece of a job, or its piece for one row; true where there was something to do."""
-        return self._work[job](key)
+        found = self._work[job](key)
+        self._context.checkpoints.keep_if_due()
+        return found
 
     def recover(self) -> None:
         """Take over what dead workers held, and give back what a failure of ours left in our hands."""
@@ -357,13 +359,14 @@ class AgencyJobs(ForkAware):
     # -- what an operator must know
 
     def watch(self) -> bool:
-        """Look at our key, our clock and every other condition when that is due."""
+        """Look at our key, our clock and every other condition when due; link what a crashed process left unlinked."""
         job = self._claim_job(Job.WATCH)
         if job is None:
             return False
         self.checks.run()
         try:
             self._context.get_signer()
+            self._context.store.link_evidence(self.agency)
         except EdocError as error:
             self._fail_job(job, error)
             return True

@@ -29,7 +29,7 @@ def test_evidence_is_packed_and_checked_elsewhere(
     (office / "elsewhere").mkdir()
     monkeypatch.chdir(office / "elsewhere")
     good = edoc("evidence", "--verify", "../x.zip")
-    assert (good.code, "all is as it was packed" in good.out, "nobody signed" in good.out) == (0, True, True)
+    assert (good.code, "all is as it was packed" in good.out, "NOBODY signed" in good.out) == (4, True, True)
     assert json.loads(edoc("evidence", "--verify", "../x.zip", "--json").out)["document_id"] == ID
     with zipfile.ZipFile("../x.zip", "a") as pack:
         pack.writestr("more.txt", "x")
@@ -41,4 +41,34 @@ def test_evidence_is_packed_and_checked_elsewhere(
 def test_evidence_says_what_to_give(office: Path, edoc: Edoc, arguments: list[str]) -> None:
     """One line, in both languages (issue, "edoc evidence")."""
     ran = edoc("evidence", *arguments)
+    assert (ran.code, " / " in ran.err) == (1, True)
+
+
+PACK = Path(__file__).parents[2] / "data" / "packs" / "form-2.zip"
+ROOTS = PACK.with_name("roots.pem")
+TRUST = ("--trust", str(ROOTS))
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (TRUST, 0, "2 entries of 43 in the log"),
+        ((), 4, "whom to trust was not said"),
+        ((*TRUST, "--organisation", "H29.05=code:H29.05"), 0, "signed by Sở Nội vụ"),
+        ((*TRUST, "--organisation", "H29.05=tax:0400260612"), 1, "somebody else than the agency"),
+        ((*TRUST, "--checkpoints", "."), 1, "no kept checkpoint of this log"),
+    ],
+)
+def test_whose_head_it_is_ends_the_check(
+    office: Path, edoc: Edoc, options: tuple[str, ...], code: int, said: str
+) -> None:
+    """The exit code says whether the agency signed, and the words say why not (issue, "3.")."""
+    ran = edoc("evidence", "--verify", str(PACK), *options)
+    assert (ran.code, said in ran.out) == (code, True), ran.out
+
+
+@pytest.mark.parametrize("option", [("--organisation", "H29.05"), ("--checkpoints", "nowhere")])
+def test_a_wrong_option_is_said(office: Path, edoc: Edoc, option: tuple[str, str]) -> None:
+    """One line, in both languages, and what to write instead."""
+    ran = edoc("evidence", "--verify", str(PACK), *option)
     assert (ran.code, " / " in ran.err) == (1, True)

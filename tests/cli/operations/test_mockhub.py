@@ -46,6 +46,9 @@ def test_mockhub_refuses_an_agency_without_a_secret(edoc: Edoc, tmp_path: Path) 
         (["--host", "0.0.0.0"], 1, "--password env:NAME"),
         (["--host", "0.0.0.0", "--password", "open"], 2, "--password: write env:NAME"),
         (["--password", "env:NOT_SET_ANYWHERE"], 1, "NOT_SET_ANYWHERE"),
+        (["--lgsp-login", "qlvb"], 2, "--lgsp-login is NAME:REF"),
+        (["--lgsp-login", "qlvb:open"], 2, "--lgsp-login: write env:NAME"),
+        (["--lgsp-login", "qlvb:env:NOT_SET_ANYWHERE"], 1, "NOT_SET_ANYWHERE"),
     ],
 )
 def test_words_and_screens_the_mock_hub_wants_a_password_for_others(

@@ -21,7 +21,7 @@ from edoc_connector.testing.hub import RunningHub
 
 if TYPE_CHECKING:
     from tests.connector.checks.conftest import Find
-    from tests.connector.conftest import Office, SettingsOf
+    from tests.connector.conftest import Handle, Office, SettingsOf
 
 PASS, WARN, FAIL, UNKNOWN = CheckOutcome.PASS, CheckOutcome.WARN, CheckOutcome.FAIL, CheckOutcome.UNKNOWN
 _MARGIN = 256 * 1024 * 1024  # bytes by which other programs may change what is free meanwhile
@@ -153,3 +153,36 @@ def test_a_file_that_no_row_names(office: Office, tmp_path: Path, find: Find) ->
     assert find(connector, "CHK-SPOOL-ORPHANS") is WARN
     connector.fsck(repair=True)
     assert find(connector, "CHK-SPOOL-ORPHANS") is PASS
+
+
+def test_another_store_for_the_agency(office: Office, handle: Handle, tmp_path: Path, find: Find) -> None:
+    """CHK-OTHER-STORE is raised while another store works for the agency, and gone with it (faults, row 40)."""
+    first = office("H29.05")
+    handle(first)
+    second = office("H29.05", store={"url": f"sqlite:///{tmp_path / 'other.db'}", "spool": str(tmp_path / "other")})
+    assert find(second, "CHK-OTHER-STORE") is FAIL
+    assert find(first, "CHK-OTHER-STORE") is PASS
+    first.close()
+    assert find(second, "CHK-OTHER-STORE") is PASS
+
+
+def test_documents_that_another_store_sent(office: Office, handle: Handle, tmp_path: Path, find: Find) -> None:
+    """CHK-FOREIGN-DOCUMENTS is raised by a status about a document that this store never sent (faults, row 40)."""
+    other = office("H29.05", store={"url": f"sqlite:///{tmp_path / 'other.db'}", "spool": str(tmp_path / "other")})
+    other.send(sample_document())
+    other.close()
+    ours = office("H29.05")
+    assert find(ours, "CHK-FOREIGN-DOCUMENTS") is PASS
+    handle(office("G22", store={"url": f"sqlite:///{tmp_path / 'G22.db'}", "spool": str(tmp_path / "G22")}))
+    handle(ours)
+    assert find(ours, "CHK-FOREIGN-DOCUMENTS") is WARN
+
+
+def test_a_restore_that_nobody_ended(office: Office, hub: RunningHub, find: Find) -> None:
+    """CHK-RESTORE is raised from a restore until it is ended (faults, row 35)."""
+    connector = office("H29.05")
+    assert find(connector, "CHK-RESTORE") is PASS
+    connector.begin_restore(connector.context.store.clock())
+    assert find(connector, "CHK-RESTORE") is WARN
+    connector.finish_restore()
+    assert find(connector, "CHK-RESTORE") is PASS

@@ -110,7 +110,7 @@ def test_of_two_undecided_statuses_one_is_settled(office: Office, hub: RunningHu
     undecided = sender.reconcile().undecided
     assert {(one.what, one.recipient) for one in undecided} == {("13", "G22"), ("13", "H30")}
     assert "edoc settle ID --what 13 --recipient H30" in " ".join(sender.explain(ID).next)
-    fails(StoreError, lambda: sender.settle(ID, arrived=True), "13 → G22, 13 → H30")
+    fails(StoreError, lambda: sender.settle(ID, arrived=True), "13 → H30, 13 → G22")
     sender.settle(ID, arrived=True, what="13", recipient="G22")
     (left,) = sender.reconcile().undecided
     assert (left.what, left.recipient, left.state) == ("13", "H30", "unknown")

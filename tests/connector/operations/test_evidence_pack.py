@@ -8,6 +8,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,10 @@ import pytest
 from sqlalchemy import text
 
 from edoc_connector.connector import Connector, check_pack
-from edoc_connector.connector.operations import evidence_check
-from edoc_connector.edxml import Packet, read
+from edoc_connector.connector.operations import evidence_check, evidence_pack
+from edoc_connector.edxml import Packet, read, write
 from edoc_connector.errors import NotFound, OutcomeUnknown, StoreError
+from edoc_connector.evidence import pack_entry
 from edoc_connector.mockhub import Fault, MockHubConfig
 from edoc_connector.store import AuditEvent
 from edoc_connector.testing import sample_document
@@ -29,10 +31,21 @@ if TYPE_CHECKING:
 
 ID = sample_document().id
 GUARDS = {
-    "sqlite": ("evidence_no_update", "evidence_no_delete"),
-    "postgresql": ("evidence_append_only ON evidence", "evidence_no_truncate ON evidence"),
+    "sqlite": ("evidence_entries_no_update", "evidence_leaves_no_update", "evidence_leaves_no_delete"),
+    "postgresql": (
+        "evidence_entries_append_only ON evidence_entries",
+        "evidence_leaves_append_only ON evidence_leaves",
+    ),
 }
 
+
+STATEMENTS = [
+    *("UPDATE evidence_entries SET stored = leaf_hash", "DELETE FROM evidence_entries"),
+    *("UPDATE evidence_leaves SET leaf = leaf + 100", "DELETE FROM evidence_leaves"),
+    *("UPDATE evidence_tiles SET level = 9", "DELETE FROM evidence_tiles"),
+    *("UPDATE evidence_logs SET origin = 'x'", "DELETE FROM evidence_logs"),
+    *("UPDATE evidence_checkpoints SET size = 1", "DELETE FROM evidence_checkpoints"),
+]
 
 Offices = tuple[Connector, Connector]
 Exchange = Callable[[Connector, Connector], Offices]
@@ -85,9 +98,9 @@ def exchanged(
 
 
 def entries(connector: Connector) -> list[dict[str, Any]]:
-    """Every entry of a connector's chain."""
+    """Everything in a connector's log, but that it was opened."""
     with connector.context.store.snapshot() as tx:
-        return [json.loads(link.entry) for link in tx.audit_log.read_chain(connector.context.agency)]
+        return [one for one in tx.evidence_log.list_facts(connector.context.agency) if one["kind"] != "opened"]
 
 
 def test_states_answers_and_hashes_are_in_the_chain(exchanged: Offices) -> None:
@@ -130,26 +143,37 @@ def test_it_is_written_with_what_it_tells_or_not_at_all(exchanged: Offices) -> N
     assert entries(sender) == before
 
 
-@pytest.mark.parametrize("statement", ["UPDATE evidence SET entry = '{}'", "DELETE FROM evidence"])
+@pytest.mark.parametrize("statement", STATEMENTS)
 def test_the_database_lets_nobody_change_it(exchanged: Offices, statement: str) -> None:
     """Triggers forbid it to every program (issue, "append-only")."""
     sender, _ = exchanged
+    sender.context.checkpoints.keep()  # so that each table has a row
     with pytest.raises(StoreError, match="append-only"), sender.context.store.transaction() as tx:
         tx.connection.execute(text(statement))
 
 
 def test_who_gets_round_the_triggers_is_found_out(office: Office, exchange: Exchange) -> None:
-    """An entry that was changed, or taken out, breaks the chain, and its number is named (issue, "hash-chained")."""
+    """An entry that was changed, or taken out, is found, and its number is named (issue, "hash-chained")."""
     sender, _ = exchange(office("H29.05"), office("G22"))
     agency = sender.context.agency
+    sender.context.store.link_evidence(agency)
     with sender.context.store.transaction() as tx:
-        assert tx.audit_log.find_chain_break(agency) is None
+        assert tx.evidence_log.find_fault(agency) is None
         for guard in GUARDS[tx.connection.dialect.name]:
             tx.connection.execute(text(f"DROP TRIGGER {guard}"))
-        tx.connection.execute(text("UPDATE evidence SET entry = replace(entry, 'kind', 'kund') WHERE sequence = 3"))
-        assert tx.audit_log.find_chain_break(agency) == "entry 3 was changed"
-        tx.connection.execute(text("DELETE FROM evidence WHERE sequence = 2"))
-        assert "entry 2 is missing" in (tx.audit_log.find_chain_break(agency) or "")
+        leaf = "(SELECT entry_id FROM evidence_leaves WHERE agency = :agency AND leaf = :leaf)"
+        statement = text(f"UPDATE evidence_entries SET stored = :stored WHERE id = {leaf}")
+        stored = pack_entry(b'{"another":"entry"}')
+        tx.connection.execute(statement, {"stored": stored, "agency": agency, "leaf": 2})
+        fault = tx.evidence_log.find_fault(agency)
+        assert fault is not None
+        assert (fault.number, fault.words.en) == (3, "entry 3 was changed")
+        tx.connection.execute(
+            text(f"DELETE FROM evidence_leaves WHERE entry_id = {leaf}"), {"agency": agency, "leaf": 1}
+        )
+        fault = tx.evidence_log.find_fault(agency)
+        assert fault is not None
+        assert (fault.number, fault.words.en) == (2, "entry 2 is missing; 3 follows")
 
 
 def test_a_pack_holds_everything_and_checks(exchanged: Offices, tmp_path: Path) -> None:
@@ -203,19 +227,23 @@ def test_a_change_to_any_file_is_found(exchanged: Offices, tmp_path: Path) -> No
 
 
 def test_a_change_to_any_entry_is_found(exchanged: Offices, tmp_path: Path) -> None:
-    """Changed, left out, put elsewhere: the chain does not lead to its head any more (issue, "or entry")."""
+    """Changed, left out, put elsewhere: it does not lead to the head any more (issue, "or entry")."""
     pack = exchanged[0].evidence(ID, out=tmp_path / "x.zip")
-    lines = zipfile.ZipFile(pack).read("chain.jsonl").splitlines(keepends=True)
+    lines = zipfile.ZipFile(pack).read("entries.jsonl").splitlines(keepends=True)
     for number, line in enumerate(lines):
         without = b"".join(lines[:number] + lines[number + 1 :])
-        assert check_pack(changed(pack, "chain.jsonl", replace_by(without))).problems, number
-        other = (
-            line.replace(b'"actor"', b'"actor_"')
-            if b'"entry"' in line
-            else line.replace(b'"digest": "', b'"digest": "0')
-        )
-        edited = b"".join([*lines[:number], other, *lines[number + 1 :]])
-        assert check_pack(changed(pack, "chain.jsonl", replace_by(edited))).problems, number
+        assert check_pack(changed(pack, "entries.jsonl", replace_by(without))).problems, number
+        for old, new in (
+            (b'\\"actor\\"', b'\\"actor_\\"'),
+            (b'"index":', b'"index":1'),
+            (b'"proof":["', b'"proof":["","'),
+        ):
+            assert old in line
+            edited = b"".join([*lines[:number], line.replace(old, new), *lines[number + 1 :]])
+            assert check_pack(changed(pack, "entries.jsonl", replace_by(edited))).problems, number
+        elsewhere = b"".join([*lines[:number], *lines[number + 1 :], line])
+        if number < len(lines) - 1:
+            assert check_pack(changed(pack, "entries.jsonl", replace_by(elsewhere))).problems, number
 
 
 def test_what_is_added_is_found(exchanged: Offices, tmp_path: Path) -> None:
@@ -230,21 +258,35 @@ def test_what_is_added_is_found(exchanged: Offices, tmp_path: Path) -> None:
 
 
 def test_a_signature_taken_off_is_found(exchanged: Offices, tmp_path: Path) -> None:
-    """The manifest says that the head was signed, and the chain holds the manifest (issue, "Evidence")."""
+    """The manifest says that the head was signed, and the log holds the manifest (issue, "Evidence")."""
     pack = exchanged[0].evidence(ID, out=tmp_path / "x.zip")
 
     def unsigned(content: bytes) -> bytes:
-        return json.dumps({key: json.loads(content)[key] for key in ("agency", "sequence", "hash")}).encode()
+        return content[: content.index(b"\n\n") + 2]
 
-    assert [one.where for one in check_pack(changed(pack, "head.json", unsigned)).problems] == ["head.json"]
+    assert [one.where for one in check_pack(changed(pack, "checkpoint", unsigned)).problems] == ["checkpoint"]
 
 
 def test_signers_that_lead_nowhere_are_named(exchanged: Offices, tmp_path: Path) -> None:
     """With other authorities given as trusted, packets and head are named (issue, "names what fails")."""
     pack = exchanged[0].evidence(ID, out=tmp_path / "x.zip")
     found = check_pack(pack, anchors=[authority("Somebody else").certificates[-1]])
-    assert "head.json" in [one.where for one in found.problems]
+    assert "checkpoint" in [one.where for one in found.problems]
     assert any(one.where.startswith("packets/") for one in found.problems)
+
+
+@pytest.mark.parametrize(("depth", "width", "filler"), [(58, 1, 2_000_000), (2, 5_000, 0), (1, 1, 2_000_000)])
+def test_signatures_inside_signatures_are_shown_once(tmp_path: Path, depth: int, width: int, filler: int) -> None:
+    """Nested, very many or very large ones make no pack of hundreds of megabytes ("limits", a pack of 825 MB)."""
+    path = tmp_path / "packet.edxml"
+    write(sample_document(), path, at=datetime.now(UTC))
+    packet = path.read_bytes()
+    end = packet.index(b"</edXMLHeader>") if b"</edXMLHeader>" in packet else packet.index(b"</edXML:edXMLHeader>")
+    nested = b'<Signature xmlns="http://www.w3.org/2000/09/xmldsig#">' * depth + b"x" * filler + b"</Signature>" * depth
+    path.write_bytes(packet[:end] + nested * width + packet[end:])
+    shown = list(evidence_pack._extract_signatures(read(path)))
+    assert len(shown) == (0 if filler else 20)
+    assert sum(map(len, shown)) < 100_000
 
 
 def test_without_a_key_the_head_is_unsigned(office: Office, hub: RunningHub, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +33,7 @@ def test_an_altered_packet_stays_until_there_is_another(office: Office, hub: Run
     assert packet.read_bytes() == right
     assert [path.read_bytes() for path in (tmp_path / "H29.05" / "spool" / "orphans").iterdir()] == [b"altered"]
     with sender.context.store.snapshot() as tx:
-        notes = [json.loads(link.entry) for link in tx.audit_log.read_chain("H29.05") if link.kind == "packet"]
+        notes = [facts for facts in tx.evidence_log.list_facts("H29.05") if facts["kind"] == "packet"]
     assert [note.get("altered") for note in notes][-1] == "found among the orphans"
 
 

@@ -104,7 +104,7 @@ def test_what_comes_back(backup: Path, target: Target, store: Store) -> None:
         ]  # fmt: skip
         for row in rows:
             assert restored.spool.verify_file(row.spool_file, row.sha256)
-        assert tx.audit_log.find_chain_break(AGENCY) is None
+        assert tx.evidence_log.find_fault(AGENCY) is None
         assert [recipient.organ_id for recipient in tx.recipients.load([rows[0].id])[rows[0].id]]
     with Store.open(target[0], spool=target[1]) as restored:
         query = text("UPDATE deliveries SET state = 'failed'")  # the database's guards are there too

@@ -5,6 +5,7 @@ from .delivery_report import describe_delivery, print_timeline
 from .directory import directory
 from .documents import deliveries, receipts, show
 from .explain import explain
+from .hub import hub_commands
 from .recall import recall, take_back
 from .receive import receive, recheck
 from .send import send
@@ -15,6 +16,7 @@ __all__ = [
     "describe_delivery",
     "directory",
     "explain",
+    "hub_commands",
     "open_connector",
     "print_timeline",
     "recall",

@@ -31,17 +31,34 @@ def evidence(
         list[Path] | None,
         typer.Option(metavar="PATH", help="Trusted authorities' certificates. / Chứng thư của tổ chức tin cậy."),
     ] = None,
+    organisation: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CODE=ENTRY",
+            help="Whose certificate it is, as in [receive.organisations]: H29.05=tax:0400260612. / "
+            "Chứng thư của đơn vị, như trong [receive.organisations].",
+        ),
+    ] = None,
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Checkpoints that were kept, which the pack must agree with. / Thư mục điểm kiểm đã lưu để đối chiếu.",
+        ),
+    ] = None,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Pack the evidence of a document, or check such a pack. / Đóng gói bằng chứng của văn bản, hoặc kiểm tra gói đó.
 
-    With --verify: exit code 0, all is as it was packed; 1, something is not, and each thing is named; 4, all is, but
-    who signed was not judged (no --trust); 3, all is, but the signer is not trusted.
+    With --verify: exit code 0, all is as it was packed, and the agency signed it; 1, something is not, and each thing
+    is named; 4, all is, but nobody signed, or nothing shows that it was the agency; 3, all is, but the signer is not
+    trusted.
     """
     if verify is not None:
-        _check_pack(verify, trust or [], as_json=as_json)
+        organisations = _parse_organisations(organisation or [])
+        _check_pack(verify, trust or [], organisations, checkpoints, as_json=as_json)
     elif document_id is not None and out is not None:
         _require_free(out)
         with open_connector(config, agency) as connector:
@@ -67,13 +84,33 @@ def _require_free(out: Path) -> None:
         )
 
 
-def _check_pack(path: Path, trust: list[Path], *, as_json: bool) -> None:
+def _parse_organisations(entries: list[str]) -> dict[str, tuple[str, ...]]:
+    organisations: dict[str, tuple[str, ...]] = {}
+    for entry in entries:
+        code, separator, value = entry.partition("=")
+        if not separator:
+            raise ConfigError(
+                f"--organisation {entry}: write CODE=ENTRY, e.g. H29.05=tax:0400260612.",
+                vi=f"--organisation {entry}: hãy ghi MÃ=GIÁ-TRỊ, ví dụ H29.05=tax:0400260612.",
+            )
+        organisations[code] = (*organisations.get(code, ()), value)
+    return organisations
+
+
+def _check_pack(
+    path: Path,
+    trust: list[Path],
+    organisations: dict[str, tuple[str, ...]],
+    checkpoints: Path | None,
+    *,
+    as_json: bool,
+) -> None:
     from ...connector import check_pack
     from ...signing import VerifyMode, VerifyPolicy
 
     anchors = VerifyPolicy.load(trust, mode=VerifyMode.ANY).anchors
     try:
-        checked = check_pack(path, anchors=anchors)
+        checked = check_pack(path, anchors=anchors, organisations=organisations, checkpoints=checkpoints)
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be read: {error.strerror}", vi=f"không đọc được {path}: {describe_system_error_vi(error)}"
@@ -82,10 +119,17 @@ def _check_pack(path: Path, trust: list[Path], *, as_json: bool) -> None:
         print_json(dataclasses.asdict(checked))
     else:
         _print_checked(checked)
+    if code := _choose_exit_code(checked):
+        raise typer.Exit(code)
+
+
+def _choose_exit_code(checked: Checked) -> ExitCode:
     if checked.problems:
-        raise typer.Exit(ExitCode.FAILED)
-    if checked.signed_by is not None and not checked.trusted:
-        raise typer.Exit(ExitCode.SIGNER_NOT_JUDGED if checked.trusted is None else ExitCode.UNVERIFIED)
+        return ExitCode.FAILED
+    if checked.trusted is False:
+        return ExitCode.UNVERIFIED
+    is_known = checked.signed_by is not None and checked.is_agency
+    return ExitCode.OK if is_known else ExitCode.SIGNER_NOT_JUDGED
 
 
 def _print_checked(checked: Checked) -> None:
@@ -96,14 +140,27 @@ def _print_checked(checked: Checked) -> None:
     for sha256, why in checked.missing:
         say(f"packet {sha256} is not in the pack: {why}", "gói tin không có trong gói bằng chứng")
     if checked.head:
-        say(
-            f"{checked.agency}, {checked.document_id}: {checked.entries} entries, head of the chain {checked.head}",
-            f"{checked.entries} mục, mã băm cuối chuỗi {checked.head}",
-        )
+        head = _format_head(checked)
+        say(head.en, head.vi)
         signer = _format_signer(checked)
         say(signer.en, signer.vi)
     verdict = _format_verdict(checked)
     say(verdict.en, verdict.vi)
+
+
+def _format_head(checked: Checked) -> Text:
+    title = f"{checked.agency}, {checked.document_id}: {checked.entries} entries"
+    if checked.form == 1:
+        return Text(
+            f"{title}, head of the chain {checked.head}", f"{checked.entries} mục, mã băm cuối chuỗi {checked.head}"
+        )
+    stamp = f", time-stamped {checked.stamped_at:%Y-%m-%d %H:%M} UTC" if checked.stamped_at else ""
+    stamp_vi = f", dấu thời gian {checked.stamped_at:%H:%M %d/%m/%Y} UTC" if checked.stamped_at else ""
+    return Text(
+        f"{title} of {checked.size} in the log, head {checked.head}{stamp}; {checked.kept} kept checkpoints agree",
+        f"{checked.entries} trong số {checked.size} mục của nhật ký, gốc {checked.head}{stamp_vi}; "
+        f"{checked.kept} điểm kiểm lưu giữ trùng khớp",
+    )
 
 
 def _format_verdict(checked: Checked) -> Text:
@@ -125,9 +182,12 @@ def _format_verdict(checked: Checked) -> Text:
 def _format_signer(checked: Checked) -> Text:
     if checked.signed_by is None:
         return Text(
-            "nobody signed the head: compare it with the one the agency noted elsewhere",
-            "chuỗi không có chữ ký: hãy đối chiếu mã băm cuối với bản đơn vị đã lưu nơi khác",
+            "NOBODY signed the head: compare it with the one the agency noted elsewhere",
+            "KHÔNG có chữ ký: hãy đối chiếu mã băm cuối với bản đơn vị đã lưu nơi khác",
         )
     trusted = {True: "", False: ", NOT trusted", None: ", whom to trust was not said (--trust)"}[checked.trusted]
     trusted_vi = {True: "", False: ", KHÔNG tin cậy", None: ", chưa nêu tổ chức tin cậy (--trust)"}[checked.trusted]
+    if checked.trusted and not checked.is_agency:
+        trusted = f"; nothing shows that this is {checked.agency} (--organisation, --checkpoints)"
+        trusted_vi = f"; chưa có căn cứ để xác định đó là {checked.agency} (--organisation, --checkpoints)"
     return Text(f"signed by {checked.signed_by}{trusted}", f"ký bởi {checked.signed_by}{trusted_vi}")

@@ -177,7 +177,7 @@ def fsck(
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
 ) -> None:
-    """Check the database, and the spool against it. / Kiểm tra cơ sở dữ liệu và đối chiếu kho tạm.
+    """Check database, spool and evidence. / Kiểm tra cơ sở dữ liệu, kho tạm và nhật ký bằng chứng.
 
     Exit code 1 where something is wrong and was not repaired.
     """

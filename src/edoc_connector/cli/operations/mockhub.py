@@ -66,10 +66,25 @@ def mockhub(
         list[str] | None,
         typer.Option(metavar="CALL", help="Refuse a call, e.g. getSentEdocList; repeat it. / Từ chối một lệnh gọi."),
     ] = None,
+    lgsp_login: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME:REF",
+            help="Login that the platform under /v1 wants, NAME:env:VARIABLE or NAME:file:PATH; none by default. / "
+            "Đăng nhập của nền tảng LGSP ở /v1; mặc định không cần.",
+        ),
+    ] = None,
 ) -> None:
     """Run a hub to test against; its page is at the address it prints. / Chạy trục giả lập để kiểm thử."""
     require_mockhub()
-    from ...mockhub import AgencySpec, MockHubConfig, serve
+    from ...mockhub import AgencySpec, LgspTraps, MockHubConfig, serve
+
+    username, _, reference = (lgsp_login or "").partition(":")
+    if lgsp_login is not None and not reference:
+        raise WrongOption(
+            "--lgsp-login is NAME:REF, such as qlvb:env:LGSP_PASSWORD.",
+            vi="--lgsp-login có dạng TÊN:THAM_CHIẾU, ví dụ qlvb:env:LGSP_PASSWORD.",
+        )
 
     config = MockHubConfig(
         data=data,
@@ -78,18 +93,19 @@ def mockhub(
         pass_through=pass_through,
         clock_tolerance=None if clock_tolerance is None else timedelta(seconds=clock_tolerance),
         refuse=frozenset(refuse or ()),
-        password=_resolve_password(password),
+        password=_resolve_password(password, "--password"),
+        lgsp=LgspTraps(username=username, password=_resolve_password(reference or None, "--lgsp-login")),
     )
     serve(config, host=host, port=port, on_ready=_announce_url)
 
 
-def _resolve_password(reference: str | None) -> str:
+def _resolve_password(reference: str | None, option: str) -> str:
     from ...config import REFERENCE_HINT, SecretRef
 
     if reference is None:
         return ""
     if not SecretRef.is_reference(reference):
-        raise WrongOption(f"--password: {REFERENCE_HINT.en}", vi=f"--password: {REFERENCE_HINT.vi}")
+        raise WrongOption(f"{option}: {REFERENCE_HINT.en}", vi=f"{option}: {REFERENCE_HINT.vi}")
     return SecretRef.parse(reference).resolve(Path.cwd()).get_secret_value()
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from .check import Check, CheckResult
+from .evidence_checks import EVIDENCE_CHECKS
 from .exchange_checks import EXCHANGE_CHECKS
 from .key_checks import KEY_CHECKS
 from .running_checks import RUNNING_CHECKS
 from .store_checks import STORE_CHECKS
 from .subject import Subject
 
-CHECKS: tuple[Check, ...] = (*STORE_CHECKS, *KEY_CHECKS, *RUNNING_CHECKS, *EXCHANGE_CHECKS)
+CHECKS: tuple[Check, ...] = (*STORE_CHECKS, *EVIDENCE_CHECKS, *KEY_CHECKS, *RUNNING_CHECKS, *EXCHANGE_CHECKS)
 
 
 def run_checks(subject: Subject, *, slow: bool = True) -> tuple[CheckResult, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..._core import Text, is_open_to_others
 from ...errors import StoreError
 from ...store import SCHEMA_REVISION, read_store_revision, translate_driver_errors
-from ..operations import fsck
+from ..operations import find_other_store, fsck
 from .check import Check, CheckSeverity, Values, describe_count
 from .subject import Subject
 
@@ -40,6 +40,21 @@ def _find_wrong_revision(subject: Subject) -> Values | None:
         if revision is None:  # no database yet, or none of ours
             return None
     return None if revision == SCHEMA_REVISION else {"revision": revision or "?", "needed": SCHEMA_REVISION}
+
+
+def _find_store_beside(subject: Subject) -> Values | None:
+    other = subject.context.guard.find_other()
+    return None if other is None else {"database": other.database, "place": other.seen_at}
+
+
+def _find_documents_of_others(subject: Subject) -> Values | None:
+    """Find what was sent with another store and reported on to this one."""
+    documents = find_other_store(subject.context).unknown_documents
+    return {"count": len(documents), "first": documents[0]} if documents else None
+
+
+def _find_restore(subject: Subject) -> Values | None:
+    return {} if subject.context.store.identity.is_restoring else None
 
 
 def _find_unwritable_spool(subject: Subject) -> Values | None:
@@ -87,11 +102,11 @@ def _find_open_data(subject: Subject) -> Values | None:
 
 
 def _find_orphans(subject: Subject) -> Values | None:
-    return describe_count(sum(fault.kind in ("orphan", "draft") for fault in fsck(subject.context)))
+    return describe_count(sum(fault.kind in ("orphan", "draft") for fault in fsck(subject.context, evidence=False)))
 
 
 def _find_missing(subject: Subject) -> Values | None:
-    return describe_count(sum(fault.kind == "missing" for fault in fsck(subject.context)))
+    return describe_count(sum(fault.kind == "missing" for fault in fsck(subject.context, evidence=False)))
 
 
 STORE_CHECKS = (
@@ -130,6 +145,48 @@ STORE_CHECKS = (
             "hãy sao lưu, dừng mọi chương trình đang dùng kho, cài cùng một phiên bản rồi chạy edoc db upgrade",
         ),
         find=_find_wrong_revision,
+    ),
+    Check(
+        code="CHK-OTHER-STORE",
+        severity=CheckSeverity.FAIL,
+        title=Text("no other store is used for this agency", "không có kho dữ liệu khác đang dùng cho đơn vị này"),
+        sentence=Text(
+            "another program works for this agency with another store ({database}, seen at {place})",
+            "có chương trình khác đang làm việc cho đơn vị này với kho dữ liệu khác ({database}, thấy tại {place})",
+        ),
+        cure=Text(
+            "use one store for both, or end one: with two, documents are handled twice",
+            "hãy dùng chung một kho hoặc dừng một chương trình: hai kho sẽ khiến văn bản bị xử lý hai lần",
+        ),
+        find=_find_store_beside,
+    ),
+    Check(
+        code="CHK-FOREIGN-DOCUMENTS",
+        severity=CheckSeverity.WARN,
+        title=Text(
+            "statuses that come are about documents of this store",
+            "trạng thái nhận được là của văn bản trong kho này",
+        ),
+        sentence=Text(
+            "recipients reported on {count} documents that this store never sent, first {first}",
+            "nơi nhận đã báo trạng thái cho {count} văn bản mà kho này chưa từng gửi, đầu tiên là {first}",
+        ),
+        cure=Text(
+            "find out which program sends for this agency with another store, and end it or let both use one store",
+            "hãy tìm chương trình đang gửi thay đơn vị này với kho dữ liệu khác, dừng lại hoặc dùng chung một kho",
+        ),
+        find=_find_documents_of_others,
+    ),
+    Check(
+        code="CHK-RESTORE",
+        severity=CheckSeverity.WARN,
+        title=Text("no restore waits for its end", "không có lần khôi phục nào chưa kết thúc"),
+        sentence=Text(
+            "the store was restored from a backup, and nobody has ended that yet",
+            "kho dữ liệu được khôi phục từ bản sao lưu nhưng chưa có ai kết thúc việc khôi phục",
+        ),
+        cure=Text("do what edoc restored says", "hãy làm theo hướng dẫn của edoc restored"),
+        find=_find_restore,
     ),
     Check(
         code="CHK-SPOOL",

@@ -231,8 +231,26 @@ class Inbox:
         self._context.store.require_same(self._context.agency)
         asked_at = self._context.store.clock()
         self._context.hub.clear_exchanges()  # nothing of it is for the evidence, and polls go on for months
-        offers = sort_by_creation(self._context.hub.list_waiting(kind), asked_at)
-        return self._record_offers(offers, asked_at)
+        if not self._context.capabilities.lists_by_date:
+            offers = sort_by_creation(self._context.hub.list_waiting(kind), asked_at)
+            return self._record_offers(offers, asked_at)
+        since = self._find_listed_until(kind, asked_at)
+        offers = sort_by_creation(self._context.hub.list_since(kind, since=since), asked_at)
+        found = self._record_offers(offers, asked_at)
+        with self._context.store.transaction() as tx:  # only now: what was listed is recorded, and fetched by its id
+            tx.schedule.record_listed(self._context.agency, kind, until=asked_at)
+        return found
+
+    def _find_listed_until(self, kind: MessageType, asked_at: datetime) -> datetime:
+        """Find how far the hub's lists by date were read; where none was, note where the first one begins."""
+        agency = self._context.agency
+        with self._context.store.snapshot() as tx:
+            since = tx.schedule.find_listed_until(agency, kind)
+        if since is None:  # noted before it is asked for: the first answer may be weeks away
+            since = asked_at - timedelta(days=self._context.capabilities.first_days)
+            with self._context.store.transaction() as tx:
+                tx.schedule.record_listed(agency, kind, until=since)
+        return since
 
     def open_status(self, row: ReceiptRow) -> ReceivedStatus | None:
         """Open a status packet that came in, and find the delivery it is about; None where it is no status.
@@ -345,6 +363,8 @@ class Inbox:
                 elif (redownload_values := self._plan_redownload(row, tx.now)) is not None:
                     new_ids[row.id] = None
                     rows[waiting.doc_id] = tx.receipts.move(row, ReceiptState.LISTED, **redownload_values)
+                elif not waiting.is_waiting:
+                    continue  # the hub knows that we have it, and lists it all the same
                 elif row.confirmed_at is None:
                     tx.outgoing.requeue_refused(row)  # else the hub was not told yet when it answered
                 elif asked_at <= row.confirmed_at <= tx.now:  # not one that a clock ahead wrote

@@ -434,7 +434,7 @@ class Receipt:
 
     def _reply(self, reply: StatusReply) -> None:
         now = self._context.store.clock()
-        check_message(build_reply_message(self._context, self._row, reply, at=now), at=now)
+        check_message(self._context, build_reply_message(self._context, self._row, reply, at=now), at=now)
         if self._is_inside:
             self._stage(reply)
             return

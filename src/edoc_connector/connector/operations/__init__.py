@@ -2,6 +2,7 @@
 
 from .admin import Administration
 from .evidence_check import Checked, Problem, check_pack
+from .evidence_log_check import check_evidence
 from .explain import Event, Story
 from .other_store import OtherStoreSigns, find_other_store
 from .reconcile import Reconciled, Unsettled
@@ -21,6 +22,7 @@ __all__ = [
     "SpoolFault",
     "Story",
     "Unsettled",
+    "check_evidence",
     "check_pack",
     "find_other_store",
     "fsck",

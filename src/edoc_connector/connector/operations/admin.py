@@ -169,7 +169,7 @@ class Administration:
         return spool_maintenance.rewrite_spool(self.context)
 
     def fsck(self, *, repair: bool = False, deep: bool = False) -> list[SpoolFault]:
-        """Find damage of the database, by its own check; spool files without a row and rows without their file.
+        """Find damage of the database, spool files without a row, rows without their file, and touched evidence.
 
         Args:
             repair: set files aside that nobody names; put lost packets back where they are found, or where the hub

@@ -1,46 +1,58 @@
 """Evidence pack: write everything about one document to a zip that others can check without a database.
 
-A pack is a zip::
+`evidence.pack` describes its files, and how one holds the next. Packs of the first form, which `evidence_check` checks
+too, had in place of entries with proofs::
 
-    packets/SHA256.edxml          each packet, byte for byte: the document, its statuses, what was set aside
-    signatures/SHA256-N.xml       the signatures in it, the packet's own and the seal's, for reading
-    certificates/SHA256.pem       the certificates of those who signed
-    story.txt                     what happened, in both languages
-    manifest.json                 the files with their hashes; for each packet its verification, and at what time
     chain.jsonl                   the evidence from the document's first entry to the entry about this pack
     head.json                     the chain's last hash, signed by the agency where it has a key
-
-One holds the next: the chain's last entry names the manifest's hash, the manifest that of every file, the entries
-those of the packets. Entries of other documents are shown by their digest only; that is enough to check the chain.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from ..._core import open_atomic, open_file
 from ...edxml import DS, SEAL_NAME, Packet, parse_xml, read
 from ...errors import AttachmentError, NotFound, PacketError, StoreError
-from ...signing import Signer, Verification, VerifyMode, VerifyPolicy, verify
-from ...store import GENESIS, DeliveryRow, OutgoingRow, PacketFile, ReceiptRow, Tx, translate_driver_errors
+from ...evidence import (
+    PACK_ENTRY_KIND,
+    STORY_FILE,
+    PackWriter,
+    SignedCheckpoint,
+    prove_entries,
+    prove_heads,
+    read_checkpoint,
+)
+from ...signing import Verification, VerifyMode, VerifyPolicy, fingerprint, verify
+from ...store import (
+    DeliveryRow,
+    OutgoingRow,
+    PacketFile,
+    ReceiptRow,
+    StoredCheckpoint,
+    Tx,
+    translate_driver_errors,
+)
 from .._context import ConnectorContext
 
+Organisations: TypeAlias = Mapping[str, tuple[str, ...]]
+"""The certificates by which agencies are known, by code."""
+
 PACK_FORMAT = "edoc-evidence/1"
-PACK_ENTRY_KIND = "packed"
-MANIFEST_FILE, CHAIN_FILE, HEAD_FILE, STORY_FILE = "manifest.json", "chain.jsonl", "head.json", "story.txt"
-_CHUNK_BYTES = 1024 * 1024
+CHAIN_FILE, HEAD_FILE = "chain.jsonl", "head.json"
+_NEWEST_HEADS, _MAX_FIRST_HEADS = 8, 16
 _MAX_SEAL_BYTES = 1 << 20
+_MAX_SIGNATURES, _MAX_SIGNATURE_BYTES = 20, 256 * 1024  # of one packet, for reading: what counts is in the packet
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,40 +77,11 @@ class _DocumentRows:
                     yield subject, row.spool_file, row.sha256, row.created_at
 
 
-@dataclass(slots=True)
-class _PackWriter:
-    """A zip in the making, with the list of its files."""
-
-    zip: zipfile.ZipFile
-    files: list[dict[str, Any]] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)
-
-    def add(self, name: str, content: bytes) -> None:
-        if name in self.names:
-            return
-        self.zip.writestr(name, content)
-        self._register_file(name, hashlib.sha256(content).hexdigest(), len(content))
-
-    def copy(self, name: str, file: PacketFile) -> None:
-        digest = hashlib.sha256()
-        size = 0
-        with open_file(file) as source, self.zip.open(name, "w", force_zip64=True) as target:
-            while chunk := source.read(_CHUNK_BYTES):
-                digest.update(chunk)
-                target.write(chunk)
-                size += len(chunk)
-        self._register_file(name, digest.hexdigest(), size)
-
-    def _register_file(self, name: str, sha256: str, size: int) -> None:
-        self.names.add(name)
-        self.files.append({"name": name, "sha256": sha256, "size": size})
-
-
 def write_pack(context: ConnectorContext, document_id: str, out: Path, *, story: str) -> Path:
     """Pack everything about a document, sent or received, and enter that in the evidence too.
 
     Args:
-        context: the store, and the key that signs the head of the chain, where there is one.
+        context: the store, and the key that signs the head of the log, where there is one.
         document_id: the document.
         out: the zip to write; what was there is replaced once it is complete.
         story: what happened, for a person.
@@ -106,29 +89,82 @@ def write_pack(context: ConnectorContext, document_id: str, out: Path, *, story:
     Raises:
         NotFound: nothing is known of the document.
         SigningError: the key cannot be used.
+        EvidenceError: hashes of the log are missing.
         StoreError: the disk is full, or the store will not have it.
     """
     with context.store.snapshot() as tx:
         document_rows = _find_document_rows(tx, context.agency, document_id)
-        links = tx.audit_log.list_links_about(context.agency, document_rows.subjects)
     signer = context.get_signer()
+    entries = _list_entries(context, document_rows)
     with (
         translate_driver_errors(),
         open_atomic(out, durable=False) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
-        writer = _PackWriter(archive)
-        packets = [_add_packet(context, writer, *packet) for packet in document_rows.list_packets()]
+        writer = PackWriter(archive)
+        organisations = _build_organisations(context, document_rows)
+        packets = [_add_packet(context, writer, organisations, *packet) for packet in document_rows.list_packets()]
+        earlier = _list_earlier_heads(context, [index for index, _ in entries])
+        for signers in (signer.certificates if signer is not None else (), *(head.certificates for head in earlier)):
+            for certificate in signers:
+                _add_certificate(writer, certificate)
         writer.add(STORY_FILE, story.encode())
-        first_sequence = links[0].sequence if links else 1
-        manifest = _build_manifest(
-            context, document_id, writer, packets, first_sequence=first_sequence, is_signed=signer is not None
+        manifest = writer.write_manifest(
+            {
+                "agency": context.agency,
+                "document_id": document_id,
+                "made_at": context.store.clock().isoformat(),
+                "legacy_sha1": context.policy.legacy_sha1,
+                "signed": signer is not None,
+                "packets": packets,
+                "entries": [index for index, _ in entries],
+                "organisations": {code: {"certificates": list(known)} for code, known in organisations.items()},
+            }
         )
-        archive.writestr(MANIFEST_FILE, manifest)
-        last_sequence = _record_pack(context, document_id, manifest)
-        head = _write_chain(context, archive, first_sequence, {link.sequence for link in links}, last_sequence)
-        archive.writestr(HEAD_FILE, _build_head(context.agency, head, signer))
+        with context.store.transaction() as tx:
+            pack_note = {"document_id": document_id, "manifest": manifest}
+            tx.audit_log.record(PACK_ENTRY_KIND, None, 0, pack_note, agency=context.agency)
+        _finish_pack(context, writer, entries, manifest, [head.signed for head in earlier])
     return out
+
+
+def _list_entries(context: ConnectorContext, document_rows: _DocumentRows) -> list[tuple[int, bytes]]:
+    """List the entries about a document that have a place in the log: its number, and their canonical bytes."""
+    context.store.link_evidence(context.agency)
+    with context.store.snapshot() as tx:
+        entries = tx.evidence_log.list_entries_about(context.agency, document_rows.subjects)
+    return sorted((one.leaf, one.canonical) for one in entries if one.leaf is not None)
+
+
+def _finish_pack(
+    context: ConnectorContext,
+    writer: PackWriter,
+    entries: Sequence[tuple[int, bytes]],
+    manifest: str,
+    earlier: Sequence[SignedCheckpoint],
+) -> None:
+    """Write the entries about the document and the pack, proven by a head of now."""
+    signed = context.checkpoints.keep()
+    with context.store.snapshot() as tx:
+        packed = tx.evidence_log.require_packed(context.agency, manifest)
+        tree = tx.evidence_log.open_tree(context.agency, read_checkpoint(signed).size)
+        writer.finish(prove_entries(tree, [*entries, packed]), signed, prove_heads(tree, earlier))
+
+
+def _list_earlier_heads(context: ConnectorContext, leaves: Sequence[int]) -> list[StoredCheckpoint]:
+    """List the first head over each entry about a document, and the newest ones: those that others may have kept."""
+    with context.store.snapshot() as tx:
+        newest = tx.evidence_log.list_newest_checkpoints(context.agency, _NEWEST_HEADS)
+        first = [tx.evidence_log.find_checkpoint_over(context.agency, leaf) for leaf in leaves[:_MAX_FIRST_HEADS]]
+    by_size = {one.size: one for one in (*newest, *first) if one is not None}
+    return [by_size[size] for size in sorted(by_size)]
+
+
+def _build_organisations(context: ConnectorContext, document_rows: _DocumentRows) -> Organisations:
+    """Build how the certificates of the agencies named are known here, by code."""
+    codes = {context.agency, *(row.sender for row in document_rows.receipts if row.sender)}
+    known = {code: context.policy.organisations.get(code) for code in sorted(codes)}
+    return {code: tuple(entries) for code, entries in known.items() if entries}
 
 
 def _find_document_rows(tx: Tx, agency: str, document_id: str) -> _DocumentRows:
@@ -149,7 +185,13 @@ def _find_document_rows(tx: Tx, agency: str, document_id: str) -> _DocumentRows:
 
 
 def _add_packet(
-    context: ConnectorContext, writer: _PackWriter, subject: str, spool_file: str, sha256: str, at: datetime
+    context: ConnectorContext,
+    writer: PackWriter,
+    organisations: Organisations,
+    subject: str,
+    spool_file: str,
+    sha256: str,
+    at: datetime,
 ) -> dict[str, Any]:
     """Add a packet with the verification of its signatures; one that is gone is named with the reason."""
     description: dict[str, Any] = {"what": subject, "sha256": sha256, "judged_at": at.isoformat()}
@@ -160,12 +202,10 @@ def _add_packet(
         file = context.store.require_packet(spool_file, sha256)
     except (NotFound, StoreError) as error:
         return description | {"missing": error.message}
-    writer.copy(name, file)
-    return (
-        description
-        | {"file": name}
-        | _add_verification(writer, file, sha256, policy=build_policy_at(context.policy, at))
-    )
+    with open_file(file) as source:
+        writer.copy(name, source)
+    policy = build_policy_at(context.policy, at)
+    return description | {"file": name} | _add_verification(writer, file, sha256, organisations, policy=policy)
 
 
 def build_policy_at(policy: VerifyPolicy, at: datetime) -> VerifyPolicy:
@@ -173,16 +213,20 @@ def build_policy_at(policy: VerifyPolicy, at: datetime) -> VerifyPolicy:
     return replace(policy, mode=VerifyMode.ANY, at=at, organisations={}, organisations_others=None, directory=None)
 
 
-def _add_verification(writer: _PackWriter, file: PacketFile, sha256: str, *, policy: VerifyPolicy) -> dict[str, Any]:
+def _add_verification(
+    writer: PackWriter, file: PacketFile, sha256: str, organisations: Organisations, *, policy: VerifyPolicy
+) -> dict[str, Any]:
     try:
         packet = read(file)
     except PacketError as error:
         return {"verification": "UNREADABLE", "reason": error.code}
     verification = verify(packet, policy)
+    judged = verify(packet, replace(policy, organisations=organisations)) if organisations else verification
     for number, xml in enumerate(_extract_signatures(packet), 1):
         writer.add(f"signatures/{sha256}-{number}.xml", xml)
     return {
         "verification": verification.status.name,
+        "judged": judged.status.name,
         "reason": verification.reason,
         "certificates": _add_certificates(writer, verification),
     }
@@ -197,93 +241,36 @@ def _extract_signatures(packet: Packet) -> Iterator[bytes]:
                     roots.append(parse_xml(stream.read(_MAX_SEAL_BYTES)))
             except (AttachmentError, PacketError):
                 continue  # what is no seal is still in the packet
-    for root in roots:
-        # Hubs copy the signature's parts into the edXML namespace; a person wants to see those too.
-        for element in root.iter(f"{{{DS}}}Signature", "{*}Signature"):
-            yield etree.tostring(element, encoding="UTF-8", xml_declaration=True, with_tail=False)
+    shown = (_show_signature(element) for root in roots for element in _iter_outermost(root))
+    yield from islice((xml for xml in shown if xml is not None), _MAX_SIGNATURES)
 
 
-def _add_certificates(writer: _PackWriter, verification: Verification) -> list[str]:
-    names = []
-    for certificate in verification.chain or ((verification.certificate,) if verification.certificate else ()):
-        der = certificate.public_bytes(Encoding.DER)
-        name = f"certificates/{hashlib.sha256(der).hexdigest()}.pem"
-        writer.add(name, certificate.public_bytes(Encoding.PEM))
-        names.append(name)
-    return names
+def _iter_outermost(root: etree._Element) -> Iterator[etree._Element]:
+    """Iterate over the signatures that stand in no other: one inside another is shown with that."""
+    # Hubs copy the signature's parts into the edXML namespace; a person wants to see those too.
+    tags = (f"{{{DS}}}Signature", "{*}Signature")
+    for element in root.iter(*tags):
+        if next(element.iterancestors(*tags), None) is None:
+            yield element
 
 
-def _build_manifest(
-    context: ConnectorContext,
-    document_id: str,
-    writer: _PackWriter,
-    packets: list[dict[str, Any]],
-    *,
-    first_sequence: int,
-    is_signed: bool,
-) -> bytes:
-    previous = GENESIS
-    with context.store.snapshot() as tx:
-        if first_sequence > 1:
-            previous = next(tx.audit_log.read_chain(context.agency, first_sequence=first_sequence - 1)).hash
-    manifest = {
-        "format": PACK_FORMAT,
-        "agency": context.agency,
-        "document_id": document_id,
-        "made_at": context.store.clock().isoformat(),
-        "legacy_sha1": context.policy.legacy_sha1,
-        "signed": is_signed,
-        "chain": {"first": first_sequence, "previous": previous},
-        "packets": packets,
-        "files": writer.files,
-    }
-    return json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True).encode()
+def _show_signature(element: etree._Element) -> bytes | None:
+    """Serialise a signature for reading; None where it is far larger than one is: it is in the packet all the same."""
+    xml = etree.tostring(element, encoding="UTF-8", xml_declaration=True, with_tail=False)
+    return xml if len(xml) <= _MAX_SIGNATURE_BYTES else None
 
 
-def _record_pack(context: ConnectorContext, document_id: str, manifest: bytes) -> int:
-    """Add the last entry of the pack, which has its manifest's hash, and return its number."""
-    digest = hashlib.sha256(manifest).hexdigest()
-    with context.store.snapshot() as tx:
-        last_before, _ = tx.audit_log.read_chain_head(context.agency)
-    with context.store.transaction() as tx:
-        pack_note = {"document_id": document_id, "manifest": digest}
-        tx.audit_log.record(PACK_ENTRY_KIND, None, 0, pack_note, agency=context.agency)
-    with context.store.snapshot() as tx:
-        later_links = tx.audit_log.read_chain(context.agency, first_sequence=last_before + 1)
-        pack_links = (link for link in later_links if link.kind == PACK_ENTRY_KIND)
-        return next(link.sequence for link in pack_links if json.loads(link.entry)["manifest"] == digest)
+def _add_certificates(writer: PackWriter, verification: Verification) -> list[str]:
+    chain = verification.chain or ((verification.certificate,) if verification.certificate else ())
+    return [_add_certificate(writer, certificate) for certificate in chain]
 
 
-def _write_chain(
-    context: ConnectorContext,
-    archive: zipfile.ZipFile,
-    first_sequence: int,
-    shown_sequences: set[int],
-    last_sequence: int,
-) -> tuple[int, str]:
-    """Write the chain up to the entry about this pack, and return the last number and hash."""
-    with archive.open(CHAIN_FILE, "w", force_zip64=True) as out, context.store.snapshot() as tx:
-        for link in tx.audit_log.read_chain(context.agency, first_sequence=first_sequence):
-            line: Mapping[str, Any] = {"digest": link.digest}
-            if link.sequence in shown_sequences or link.sequence == last_sequence:
-                line = {"entry": json.loads(link.entry)}
-            out.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
-            if link.sequence == last_sequence:
-                return link.sequence, link.hash
-    raise StoreError("the evidence ends before its last entry.", vi="Chuỗi bằng chứng bị ngắt giữa chừng.")
-
-
-def _build_head(agency: str, head: tuple[int, str], signer: Signer | None) -> bytes:
-    head_fields: dict[str, Any] = {"agency": agency, "sequence": head[0], "hash": head[1]}
-    if signer is not None:
-        head_fields |= {
-            "algorithm": str(signer.algorithm),
-            "signature": base64.b64encode(signer.sign(build_head_text(agency, *head))).decode(),
-            "certificates": [certificate.public_bytes(Encoding.PEM).decode() for certificate in signer.certificates],
-        }
-    return json.dumps(head_fields, ensure_ascii=False, indent=2).encode()
+def _add_certificate(writer: PackWriter, certificate: x509.Certificate) -> str:
+    name = f"certificates/{fingerprint(certificate)}.pem"
+    writer.add(name, certificate.public_bytes(Encoding.PEM))
+    return name
 
 
 def build_head_text(agency: str, sequence: int, hash_: str) -> bytes:
-    """Build the text of a chain's head that the agency signs, and that can be nothing else."""
+    """Build the text of the head of a chain of the first form, as the agency signed it; it can be nothing else."""
     return f"{PACK_FORMAT}\n{agency}\n{sequence}\n{hash_}\n".encode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -345,10 +344,9 @@ def _describe_authority(entry: TimelineRow) -> Text:
 
 def _build_answer_events(tx: Tx, agency: str, subject: str, keys: list[int]) -> Iterator[Event]:
     """Build the events of the hub's answers, from the evidence."""
-    for link in tx.audit_log.list_links_about(agency, {subject: keys}):
-        if link.kind != "answer":
+    for answer in tx.evidence_log.list_facts_about(agency, {subject: keys}):
+        if answer["kind"] != "answer":
             continue
-        answer = json.loads(link.entry)
         at, call = datetime.fromisoformat(answer["at"]), answer["call"]
         words = _describe_answer(answer)
         prefix_vi = "lệnh" if answer.get("no_answer") else "trục trả lời lệnh"

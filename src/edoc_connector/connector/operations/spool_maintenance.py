@@ -27,6 +27,7 @@ from ...store import (
     translate_driver_errors,
 )
 from .._context import ConnectorContext
+from .evidence_log_check import check_evidence
 
 log = get_logger("edoc_connector.connector.upkeep")
 
@@ -71,7 +72,7 @@ class SpoolFault:
     Args:
         kind: ``database`` (it is damaged, by its own check), ``orphan`` (a file that no row names), ``draft`` (what a
             crash left half written), ``missing`` (a row's file is gone), ``altered`` (its bytes are
-            not those that were stored).
+            not those that were stored), ``evidence`` (the log, or a checkpoint, is not as it was written).
         what: the file, or the row with the hub's id.
         repaired: what was done about it, in English; None where nothing was.
         repaired_vi: the same in Vietnamese.
@@ -116,14 +117,17 @@ def prune(context: ConnectorContext, older_than: timedelta, *, dry_run: bool = T
     return Pruned(packets=count, size=size, dry_run=dry_run)
 
 
-def fsck(context: ConnectorContext, *, repair: bool = False, deep: bool = False) -> list[SpoolFault]:
-    """Have the database check itself, then compare spool and store.
+def fsck(
+    context: ConnectorContext, *, repair: bool = False, deep: bool = False, evidence: bool = True
+) -> list[SpoolFault]:
+    """Have the database check itself, compare spool and store, and check the evidence against every kept checkpoint.
 
     Args:
         context: the store, and the hub that may give a packet once more.
         repair: set orphans aside, remove old drafts, put lost packets back where an orphan or the hub has them; nothing
             of it where the database is damaged: what it does not name any more may be all there is.
         deep: read every file and compare its hash; check the database's indexes too.
+        evidence: whether the log is checked too.
 
     Raises:
         StoreError: the store or the spool cannot be read.
@@ -131,7 +135,7 @@ def fsck(context: ConnectorContext, *, repair: bool = False, deep: bool = False)
     with context.store.snapshot() as tx:
         damage = find_damage(tx.connection, deep=deep)
     if not damage:
-        return _compare(context, repair=repair, deep=deep)
+        return _compare(context, repair=repair, deep=deep) + (_check_log(context) if evidence else [])
     faults = [SpoolFault(kind="database", what=line, **_RESTORE_DATABASE) for line in damage]
     try:
         return faults + _compare(context, repair=False, deep=deep)
@@ -156,6 +160,13 @@ def _compare(context: ConnectorContext, *, repair: bool, deep: bool) -> list[Spo
         orphan_paths = [path for _, file in orphans if (path := get_path(file)).exists() and _is_old(path)]
     faults += [_handle_orphan(context, path, repair=repair) for path in orphan_paths]
     return faults + [_handle_draft(path, repair=repair) for path in drafts]
+
+
+def _check_log(context: ConnectorContext) -> list[SpoolFault]:
+    return [
+        SpoolFault(kind="evidence", what=where, advice=words.en, advice_vi=words.vi)
+        for where, words in check_evidence(context)
+    ]
 
 
 def rewrite_spool(context: ConnectorContext) -> Rewritten:

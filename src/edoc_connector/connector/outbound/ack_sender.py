@@ -40,6 +40,9 @@ log = get_logger("edoc_connector.connector.outbox")
 BATCH_SIZE = 16  # messages claimed, and noted, in one transaction
 SEND_THREADS = 4  # messages on the wire at a time
 
+_REPORTED_CODES = frozenset({"01", "02", "03", "04", "05", "06"})
+"""Statuses that a hub may be told by a call; the others are packets at every hub."""
+
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -254,6 +257,11 @@ class AckSender(ForkAware):
         hub_copy = self._reconciler.find_sent_before_restore(row)
         if hub_copy is not None:
             return hub_copy
+        if self._context.capabilities.tells_statuses_by_update and row.receipt_id and row.code in _REPORTED_CODES:
+            with self._context.store.snapshot() as tx:
+                doc_id = tx.receipts.get_by_id(row.receipt_id).hub_doc_id
+            self._context.hub.report_status(doc_id, row.code)
+            return HubCopy(None)
         packet = self._ensure_packet(row)
         try:
             result = self._context.hub.send(

@@ -331,7 +331,7 @@ def request_take_back(
         row = require_sent(tx, context, document_id)
         tx.recipients.lock(row.id)
         message = _build_take_back(context, row, reason, staff, at=tx.now)
-        check_message(message, at=tx.now)
+        check_message(context, message, at=tx.now)
         asked_ids = _select_asked_ids(tx, row, organ_ids)
         for organ_id in asked_ids:
             text = message.model_dump_json()

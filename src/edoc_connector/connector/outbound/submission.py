@@ -56,7 +56,7 @@ def submit(context: ConnectorContext, document: Document) -> Submission:
         StoreError: the store could not do it.
     """
     checked_at = context.store.clock()
-    check_message(document, at=checked_at)
+    check_message(context, document, at=checked_at)
     _require_own_sender(context, document)
     fingerprint = compute_fingerprint(document)  # reads the files, before the store is asked
     with context.store.snapshot() as tx:

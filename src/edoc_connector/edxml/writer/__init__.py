@@ -1,10 +1,14 @@
 """The strict writer of packets."""
 
+from .add_attachments import add_attachments
+from .form import PacketForm
 from .write import EnvelopedSigner, SealMaker, complete, refuse, write
 
 __all__ = [
     "EnvelopedSigner",
+    "PacketForm",
     "SealMaker",
+    "add_attachments",
     "complete",
     "refuse",
     "write",

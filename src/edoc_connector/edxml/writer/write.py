@@ -41,6 +41,7 @@ from ..message import (
 from ..names import NS, SEAL_NAME, ZIP_TYPE
 from ..rules import Problem, problems
 from ..severity import Severity
+from .form import PacketForm, add_needed_elements
 
 SEAL_TYPE = "application/xml"
 OTHER_ZIP_TYPE = "application/x-zip-compressed"
@@ -74,6 +75,7 @@ def write(
     seal: SealMaker | None = None,
     durable: bool = True,
     checked: bool = False,
+    form: PacketForm | None = None,
 ) -> None:
     """Write a packet.
 
@@ -87,6 +89,7 @@ def write(
         seal: makes the seal, which becomes the last attachment; for documents.
         durable: whether the packet must outlive a power cut; False where the caller flushes it to the disk.
         checked: whether the caller has just found no error in the message by `problems`.
+        form: what a hub asks for beyond the standard.
 
     Raises:
         DocumentError: the message breaks rules of the standard; all are listed.
@@ -96,7 +99,7 @@ def write(
     if not checked:
         refuse(problems(message, at=at))
     written = complete(message) if isinstance(message, Document) else message
-    plan = _build_plan(written, at, signature is not None, seal)
+    plan = _build_plan(written, at, signature is not None, seal, form or PacketForm())
     with open_atomic(Path(to), durable=durable) as out:
         _write_stream(plan, out, signature)
 
@@ -140,23 +143,28 @@ class _WritePlan:
     root: etree._Element
     token: str
     signature_mark: str
+    form: PacketForm
     texts: dict[str, _TextMaker] = field(default_factory=dict)
 
 
-def _build_plan(message: Message, at: datetime, has_signature: bool, seal: SealMaker | None) -> _WritePlan:
+def _build_plan(
+    message: Message, at: datetime, has_signature: bool, seal: SealMaker | None, form: PacketForm
+) -> _WritePlan:
     token = f"edoc-{secrets.token_hex(16)}-"
     root = etree.Element(f"{{{NS}}}edXML", nsmap={None: NS})
     envelope = etree.SubElement(root, f"{{{NS}}}edXMLEnvelope", nsmap={"edXML": NS})
     header = _add_child(envelope, "edXMLHeader")
-    plan = _WritePlan(root, token, f"{token}signature-" if has_signature else "")
-    last = _add_child(header, "MessageHeader")
+    plan = _WritePlan(root, token, f"{token}signature-" if has_signature else "", form)
+    last = _add_child(header, "MessageHeader" if isinstance(message, Document) else form.status_header)
     if isinstance(message, Document):
         _write_rows(last, DOCUMENT_HEADER, message)
+        add_needed_elements(last, DOCUMENT_HEADER, form.needed_elements)
         last = _add_child(header, "TraceHeaderList")
         _write_rows(last, DOCUMENT_TRACE, _TraceHolder(message, at))
         _add_attachments(plan, envelope, message, seal)
     else:
         _write_rows(last, STATUS_HEADER, message)
+        add_needed_elements(last, STATUS_HEADER, form.needed_elements)
     last.tail = plan.signature_mark or None
     return plan
 

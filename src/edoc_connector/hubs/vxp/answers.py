@@ -8,28 +8,22 @@ from typing import Any, TypeVar
 from ..._core import get_logger
 from ...errors import EdocError
 from ..fields import as_json_or_text, as_text, parse_flag, parse_identifier, parse_time
-from ..refusals import (
-    build_lost_answer_error,
-    build_refusal,
-    build_status_error,
-    is_known_refusal,
-)
+from ..json_answers import Fields, convert_fields, parse_message_type, parse_object, parse_object_if_any, require_rows
+from ..messages import build_protocol_error
+from ..refusals import build_refusal, build_status_error, is_known_refusal
 from ..results import Agency, AgencyChange, MessageType, SentState, Waiting
-from ..strict_json import NotJsonError, parse_strict_json
 from ..wire import WireResponse
 from .calls import Call
 from .headers import can_carry
-from .messages import build_protocol_error
 
 R = TypeVar("R")
-_Fields = Mapping[str, tuple[str, Callable[[Any], Any]]]
 
 _NEVER_DONE_BEFORE = frozenset({"15", "16", "20"})
 """Codes that refuse our system or tell of a failure inside: no words beside them say that the call was made before."""
 
 _log = get_logger("edoc_connector.hubs.vxp")
 
-_WAITING_FIELDS: _Fields = {
+_WAITING_FIELDS: Fields = {
     "service_type": ("serviceType", as_json_or_text),
     "sender": ("from", as_json_or_text),
     "recipient": ("to", as_json_or_text),
@@ -40,7 +34,7 @@ _WAITING_FIELDS: _Fields = {
     "status": ("status", as_json_or_text),
     "status_desc": ("status_desc", as_json_or_text),
 }
-_SENT_FIELDS: _Fields = {
+_SENT_FIELDS: Fields = {
     "sender_doc_id": ("senderDocId", as_text),
     "receiver_doc_id": ("receiverDocId", as_text),
     "sender": ("fromCode", as_text),
@@ -58,16 +52,16 @@ _SENT_FIELDS: _Fields = {
     "receive_status": ("receiveStatus", as_text),
     "receive_status_desc": ("receiveStatusDesc", as_text),
 }
-_ENTRY_FIELDS: _Fields = {
+_ENTRY_FIELDS: Fields = {
     "id": ("id", as_text),
     "parent_id": ("pid", as_text),
     "code": ("code", as_text),
     "name": ("name", as_text),
     "mail": ("mail", as_text),
 }
-_AGENCY_FIELDS: _Fields = {**_ENTRY_FIELDS, "other_code": ("oldCode", as_text)}
-_AGENCY_QD20_FIELDS: _Fields = {**_ENTRY_FIELDS, "other_code": ("code102", as_text)}
-_CHANGE_FIELDS: _Fields = {
+_AGENCY_FIELDS: Fields = {**_ENTRY_FIELDS, "other_code": ("oldCode", as_text)}
+_AGENCY_QD20_FIELDS: Fields = {**_ENTRY_FIELDS, "other_code": ("code102", as_text)}
+_CHANGE_FIELDS: Fields = {
     **_ENTRY_FIELDS,
     "version": ("version", as_text),
     "center_code": ("centerCode", as_text),
@@ -88,7 +82,7 @@ def parse_envelope(response: WireResponse, call: Call) -> Mapping[str, Any]:
     """
     if not 200 <= response.status < 300:
         return _parse_failed_answer(response, call)
-    answer = _parse_object(response, call)
+    answer = parse_object(response, call.name, sends=call.sends)
     status, code, description = _parse_verdict(answer)
     if status not in ("OK", "FAIL"):
         raise build_protocol_error(call.name, "its status is neither OK nor FAIL")
@@ -136,8 +130,8 @@ def parse_waiting(answer: Mapping[str, Any], call: Call, requested_type: Message
     return tuple(
         Waiting(
             doc_id=found,
-            message_type=_parse_message_type(row.get("messageType"), requested_type),
-            **_convert_fields(row, _WAITING_FIELDS),
+            message_type=parse_message_type(row.get("messageType"), requested_type),
+            **convert_fields(row, _WAITING_FIELDS),
         )
         for row, found in usable
     )
@@ -145,7 +139,7 @@ def parse_waiting(answer: Mapping[str, Any], call: Call, requested_type: Message
 
 def parse_sent_states(answer: Mapping[str, Any], call: Call) -> tuple[SentState, ...]:
     """Parse the rows of getSentEdocList."""
-    return tuple(SentState(**_convert_fields(row, _SENT_FIELDS)) for row in _parse_rows(answer, call))
+    return tuple(SentState(**convert_fields(row, _SENT_FIELDS)) for row in _parse_rows(answer, call))
 
 
 def parse_agencies(answer: Mapping[str, Any], call: Call) -> tuple[Agency, ...]:
@@ -168,7 +162,7 @@ def _parse_failed_answer(response: WireResponse, call: Call) -> Mapping[str, Any
 
     The answer of a call that was made before is returned.
     """
-    answer = _parse_object_if_any(response)
+    answer = parse_object_if_any(response)
     status, code, description = _parse_verdict(answer)
     if response.status < 500 and _is_done_before(call, code, description):
         return answer
@@ -199,34 +193,6 @@ def _is_done_before(call: Call, code: str, description: str) -> bool:
     )
 
 
-def _parse_object_if_any(response: WireResponse) -> Mapping[str, Any]:
-    """Parse the JSON object of an answer that is an error anyway; empty where there is none, as in a proxy's page."""
-    try:
-        answer = parse_strict_json(response.body)
-    except NotJsonError:
-        return {}
-    return answer if isinstance(answer, dict) else {}
-
-
-def _parse_object(response: WireResponse, call: Call) -> Mapping[str, Any]:
-    body = response.body.strip()
-    try:
-        answer = parse_strict_json(body)
-    except NotJsonError as error:
-        if call.sends and (not body or body.startswith(b"{")):  # began as an answer does, or never began
-            raise build_lost_answer_error("empty" if not body else "JSON cut off or broken") from None
-        raise build_protocol_error(call.name, _describe_body(body, str(error))) from None
-    if not isinstance(answer, dict):
-        raise build_protocol_error(call.name, "it is no JSON object")
-    return answer
-
-
-def _describe_body(body: bytes, why: str) -> str:
-    if not body:
-        return "it is empty"
-    return "it is an HTML page, as proxies send" if body.startswith(b"<") else f"it is not JSON ({why})"
-
-
 def _parse_verdict(answer: Mapping[str, Any]) -> tuple[str, str, str]:
     """Parse status, code and description; facades in front of hubs write the names in their own case."""
     values = {name.lower(): value for name, value in answer.items()}
@@ -239,27 +205,14 @@ def _parse_verdict(answer: Mapping[str, Any]) -> tuple[str, str, str]:
 def _parse_rows(answer: Mapping[str, Any], call: Call) -> list[Mapping[str, Any]]:
     if "data" not in answer:  # a hub with nothing to say writes [] or null; silence is no "no news"
         raise build_protocol_error(call.name, "it has no data")
-    rows = answer["data"]
-    if rows is None:
-        return []
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise build_protocol_error(call.name, "its data is no list of objects")
-    return rows
+    return require_rows(answer["data"], call.name, "data")
 
 
-def _parse_entries(answer: Mapping[str, Any], call: Call, kind: Callable[..., R], fields: _Fields) -> tuple[R, ...]:
+def _parse_entries(answer: Mapping[str, Any], call: Call, kind: Callable[..., R], fields: Fields) -> tuple[R, ...]:
     rows = _parse_rows(answer, call)
     usable = [row for row in rows if parse_identifier(row.get("code")) is not None]
     if len(usable) < len(rows):
         _log.warning("%s: %d of %d entries have no usable code", call.name, len(rows) - len(usable), len(rows))
-    return tuple(kind(**_convert_fields(row, fields)) for row in usable)
-
-
-def _convert_fields(row: Mapping[str, Any], fields: _Fields) -> dict[str, Any]:
-    return {attribute: convert(row.get(key)) for attribute, (key, convert) in fields.items()}
-
-
-def _parse_message_type(value: Any, requested_type: MessageType) -> MessageType:
-    """Parse the row's own message type; where the hub writes none that is known, it is the one asked for."""
-    words = as_json_or_text(value).strip().lower()
-    return MessageType(words) if words in set(MessageType) else requested_type
+    if rows and not usable:
+        raise build_protocol_error(call.name, "no entry of it has a usable code")
+    return tuple(kind(**convert_fields(row, fields)) for row in usable)

@@ -8,15 +8,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..refusals import DONE_BEFORE
+
 OCTETS = "application/octet-stream"
 JSON = "application/json"
 EMPTY_OBJECT = b"{}"
 
 _ALWAYS_SIGNED = ("timestamp", "Content-Type")
 _TYPE_PARAMETERS = ("servicetype", "messagetype")
-_DONE_BEFORE = re.compile(
-    r"\balready\s+(been\s+|is\s+)?(done|confirmed|acknowledged|received|processed|completed|updated)\b", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ LIST_WAITING = Call("getReceivedEdocList", ("systemid", *_TYPE_PARAMETERS, *_ALW
 GET = Call("getEdoc", ("systemid", "docId", "filePath", *_ALWAYS_SIGNED), body=EMPTY_OBJECT)
 DOWNLOAD = Call("downloadEdoc", ("systemid", "docId", "filePath", *_ALWAYS_SIGNED), method="GET")
 CONFIRM = Call(
-    "updateStatus", ("systemid", "docid", *_ALWAYS_SIGNED, "status"), body=EMPTY_OBJECT, done_before=_DONE_BEFORE
+    "updateStatus", ("systemid", "docid", *_ALWAYS_SIGNED, "status"), body=EMPTY_OBJECT, done_before=DONE_BEFORE
 )
 SENT_STATE = Call("getSentEdocList", ("systemid", *_TYPE_PARAMETERS, "docId", *_ALWAYS_SIGNED))
 AGENCIES = Call("getAgenciesList", ("systemid", *_ALWAYS_SIGNED))

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from ..._core import AnyFile, download_part, place_download, utc_now
 from ..._version import __version__
-from ...errors import ConfigError
 from ..dialect import SECRET
+from ..endpoint import UNUSABLE_ENDPOINT, UNUSABLE_USER_AGENT, is_usable_endpoint, require_settings
+from ..messages import build_protocol_error
 from ..results import (
     Agency,
     AgencyChange,
@@ -28,7 +28,7 @@ from ..results import (
 from ..wire import FileBody, Flow, Progress, WireRequest, WireResponse
 from . import answers, calls, headers
 from .calls import Call
-from .messages import EMPTY_SECRET, UNKNOWN_FETCH_CALL, UNUSABLE_ENDPOINT, UNUSABLE_USER_AGENT, build_protocol_error
+from .messages import EMPTY_SECRET, UNKNOWN_FETCH_CALL
 
 SERVICE_TYPE = "eDoc"
 
@@ -76,15 +76,14 @@ class Vxp:
 
     def __post_init__(self) -> None:
         headers.require_carriable("systemid", self.system_id)
-        checks = (
-            (_is_usable_endpoint(self.endpoint), UNUSABLE_ENDPOINT),
-            (bool(self.secret), EMPTY_SECRET),
-            (self.user_agent.isascii() and self.user_agent.isprintable(), UNUSABLE_USER_AGENT),
-            (self.fetch_with in ("downloadEdoc", "getEdoc"), UNKNOWN_FETCH_CALL),
+        require_settings(
+            (
+                (is_usable_endpoint(self.endpoint), UNUSABLE_ENDPOINT),
+                (bool(self.secret), EMPTY_SECRET),
+                (self.user_agent.isascii() and self.user_agent.isprintable(), UNUSABLE_USER_AGENT),
+                (self.fetch_with in ("downloadEdoc", "getEdoc"), UNKNOWN_FETCH_CALL),
+            )
         )
-        for is_valid, problem in checks:
-            if not is_valid:
-                raise ConfigError(problem.en, vi=problem.vi)
         object.__setattr__(self, "endpoint", self.endpoint.rstrip("/"))
 
     def send(
@@ -336,14 +335,3 @@ def _build_type_parameters(message_type: MessageType) -> dict[str, str | None]:
 
 def _format_compact_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _is_usable_endpoint(endpoint: str) -> bool:
-    try:
-        parts = urlsplit(endpoint)
-        port = parts.port
-    except ValueError:  # an unfinished [IPv6] address, a port that is no number
-        return False
-    plain = endpoint.isascii() and endpoint.isprintable() and " " not in endpoint and "?" not in endpoint
-    bare = not (parts.username or parts.password or parts.query or parts.fragment)
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and plain and bare

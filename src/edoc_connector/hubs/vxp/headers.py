@@ -12,14 +12,8 @@ from datetime import datetime
 from ..._core import AnyFile, get_path, open_file
 from ...errors import ConfigError, EdocError, HubError, UnknownRecipient
 from ..fields import VIETNAM
-from .messages import (
-    TIME_WITHOUT_ZONE,
-    build_character_error,
-    build_empty_packet_error,
-    build_large_packet_error,
-    build_length_error,
-    build_unreadable_packet_error,
-)
+from ..messages import build_empty_packet_error, build_large_packet_error, build_unreadable_packet_error
+from .messages import TIME_WITHOUT_ZONE, build_character_error, build_length_error
 
 PREFIX = "XroadVnpt-"
 VERSION = "3.0.201608"

@@ -21,10 +21,11 @@ from .engine import (
     make_engine,
     translate_driver_errors,
 )
-from .schema import SHOWN_WITHOUT_STATUSES, TABLES
+from .schema import KNOWN_TABLES, SHOWN_WITHOUT_STATUSES, TABLES
 
 __all__ = [
     "DRIVER_ERRORS",
+    "KNOWN_TABLES",
     "NO_TABLES",
     "SHOWN_WITHOUT_STATUSES",
     "TABLES",

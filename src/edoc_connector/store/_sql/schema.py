@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -34,6 +35,8 @@ NAMING_CONVENTION = {
 }
 
 metadata = MetaData(naming_convention=NAMING_CONVENTION)
+
+_ABOUT_A_ROW = text("subject_id IS NOT NULL")
 
 
 def build_enum_check(column: str, states: type[StrEnum]) -> CheckConstraint:
@@ -352,24 +355,68 @@ directory = Table(
     sqlite_autoincrement=True,
 )
 
-# The log of what happened, chained by hashes (`audit_log`).
-evidence = Table(
-    "evidence",
+# The logs of what happened (`evidence_log`), one for each agency. Rows of these tables are only ever added.
+evidence_logs = Table(
+    "evidence_logs",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("agency", String(64), primary_key=True),
+    Column("origin", Text, nullable=False),
+    Column("opened_at", UtcTime, nullable=False),
+)
+
+evidence_entries = Table(
+    "evidence_entries",
+    metadata,
+    _build_id_column(),
     Column("agency", String(64), nullable=False),
-    Column("sequence", BigInteger, nullable=False),
-    Column("at", UtcTime, nullable=False),
-    Column("kind", String(16), nullable=False),
-    # The row it is about; both empty where it is about the agency's chain as a whole.
+    # The row it is about; both empty where it is about the agency as a whole.
     Column("subject", String(16)),
     Column("subject_id", Integer),
-    Column("entry", Text, nullable=False),
-    Column("digest", String(64), nullable=False),
-    Column("hash", String(64), nullable=False),
-    UniqueConstraint("agency", "sequence"),
-    Index(None, "subject", "subject_id"),
+    Column("leaf_hash", LargeBinary, nullable=False),
+    Column("stored", LargeBinary, nullable=False),
+    Index(None, "subject_id", "subject", sqlite_where=_ABOUT_A_ROW, postgresql_where=_ABOUT_A_ROW),
     sqlite_autoincrement=True,
+)
+
+# The place of each entry in its log's tree, given behind the commit of the entry.
+evidence_leaves = Table(
+    "evidence_leaves",
+    metadata,
+    Column("entry_id", Integer, primary_key=True, autoincrement=False),
+    Column("agency", String(64), nullable=False),
+    Column("leaf", BigInteger, nullable=False),
+    UniqueConstraint("agency", "leaf"),
+)
+
+# Entries without a place yet; PostgreSQL only, where they are not committed in the order of their numbers. It holds
+# numbers and no evidence, and is the one table of the log that rows are taken out of.
+evidence_unlinked = Table(
+    "evidence_unlinked",
+    metadata,
+    Column("entry_id", Integer, primary_key=True, autoincrement=False),
+    Column("agency", String(64), nullable=False),
+)
+
+# Hashes over whole tiles of the trees (`evidence.TileNode`).
+evidence_tiles = Table(
+    "evidence_tiles",
+    metadata,
+    Column("agency", String(64), primary_key=True),
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+evidence_checkpoints = Table(
+    "evidence_checkpoints",
+    metadata,
+    Column("agency", String(64), primary_key=True),
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", UtcTime, nullable=False),
+    Column("note", LargeBinary, nullable=False),
+    Column("stamp", LargeBinary),
+    # Certificates of who signed it, PEM, the signer's first.
+    Column("certificates", LargeBinary),
 )
 
 # Packets whose bytes were removed on purpose, when their time to be kept was over. Their hashes stay in the evidence.
@@ -403,3 +450,6 @@ store_identity = Table(
 )
 
 TABLES = metadata.tables
+
+KNOWN_TABLES = (*TABLES, "evidence")
+"""Names of the tables, and of those of earlier revisions, in the order of their foreign keys."""

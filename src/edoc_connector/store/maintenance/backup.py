@@ -28,7 +28,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from ..._core import create_private, open_atomic
 from ...errors import StoreError
-from .._sql import TABLES, begin_transaction, find_database_file, make_engine, translate_driver_errors
+from .._sql import KNOWN_TABLES, begin_transaction, find_database_file, make_engine, translate_driver_errors
 from ..migrate import read_revision
 from ..spool import ENCRYPTED_SUFFIX, list_packet_places
 
@@ -243,7 +243,7 @@ def _add_tables(archive: _Archive, connection: Connection) -> None:
 
     cursor = _get_cursor(connection)
     existing = set(inspect(connection).get_table_names())
-    for table in [name for name in TABLES if name in existing]:
+    for table in [name for name in KNOWN_TABLES if name in existing]:
         columns = [column["name"] for column in inspect(connection).get_columns(table)]
         statement = sql.SQL("COPY {} ({}) TO STDOUT").format(
             sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from ..._core import Text
 from ...errors import StoreError
 from .._sql import NO_TABLES, TABLES, CompiledStatement
-from ..audit_log import read_chain_head
+from ..evidence_linking import read_last_entry
 from ..rows import StoreIdentity
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class IdentityWatch:
         if (found.store, found.epoch) != (self.identity.store, self.identity.epoch):
             self._refusal = _REPLACED
         self.identity = found
-        sequence = read_chain_head(tx.connection, agency)[0]
+        sequence = read_last_entry(tx.connection, agency)
         if sequence < known_sequence:
             self._refusal = self._refusal or _TURNED_BACK
         self.require_unrefused()

@@ -25,7 +25,8 @@ from sqlalchemy import Connection, Engine, inspect, select, text
 from ..._core import Text, create_private, make_private_folder, open_atomic, sync_folder
 from ...errors import StoreError
 from .. import audit_log
-from .._sql import TABLES, begin_transaction, find_database_file, make_engine, translate_driver_errors
+from .._sql import KNOWN_TABLES, TABLES, begin_transaction, find_database_file, make_engine, translate_driver_errors
+from ..evidence_linking import insert_entries
 from ..migrate import run_migrations, upgrade_engine
 from ..rows import CONFIRM, RESTORED, StoreIdentity
 from ..spool import ENCRYPTED_SUFFIX, list_packet_places
@@ -343,7 +344,7 @@ def _load_tables(zip_file: zipfile.ZipFile, manifest: _Manifest, connection: Con
     existing = set(inspect(connection).get_table_names())
     with suppress(KeyError):
         existing.remove("alembic_version")
-    names = [name for name in TABLES if name in existing]  # in the order of their foreign keys
+    names = [name for name in KNOWN_TABLES if name in existing]
     if {f"tables/{name}.copy" for name in names} != {name for name in manifest.members if name.startswith("tables/")}:
         raise _build_damaged_error(Path(zip_file.filename or ""), f"its tables are not those of {manifest.revision}")
     if IDENTITY_TABLE in existing:
@@ -358,8 +359,9 @@ def _load_tables(zip_file: zipfile.ZipFile, manifest: _Manifest, connection: Con
         with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(table, listed)) as copy:
             _copy_member(zip_file, f"tables/{name}.copy", copy, member)
         cursor.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(table))
-        sequence = sql.SQL("SELECT setval(pg_get_serial_sequence({}, 'id'), max(id)) FROM {}")
-        cursor.execute(sequence.format(sql.Literal(name), table))
+        if "id" in columns:
+            sequence = sql.SQL("SELECT setval(pg_get_serial_sequence({}, 'id'), max(id)) FROM {}")
+            cursor.execute(sequence.format(sql.Literal(name), table))
     run_migrations(connection)
 
 
@@ -368,7 +370,7 @@ def _begin_restore_in(connection: Connection, manifest: _Manifest) -> dict[str, 
     counts = begin_restore(tx, snapshot_at=manifest.snapshot_at)
     tx.timeline.write()
     entries = audit_log.gather_entries(connection, tx.audit_events, tx.identities, at=tx.now)
-    audit_log.append_entries(connection, entries)
+    insert_entries(connection, entries, at=tx.now)
     return counts
 
 

@@ -1,0 +1,5 @@
+"""Provincial integration platforms (LGSP) that carry documents over REST."""
+
+from .dialect import Lgsp
+
+__all__ = ["Lgsp"]

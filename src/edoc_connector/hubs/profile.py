@@ -1,0 +1,74 @@
+"""What a hub can do, and what it demands of packets beyond the standard: data, for checks and for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PacketProfile:
+    """Demands of a hub on packets beyond the standard; the defaults demand nothing.
+
+    A document that breaks them is refused before anything of it is stored. Elements that must be there are written
+    empty where a document has no value for them; `edxml.PacketForm` says how.
+
+    Args:
+        needed_elements: paths of elements below the header that must be there though empty, such as ``To/OrganAdd``.
+        has_prefix: whether every element of the envelope must have the prefix ``edXML:``, as the writer gives it.
+        status_header: the header's child of a status packet.
+        content_from_subject: whether ``Content`` gets the subject where a document has none.
+        needs_attachment: whether a document must have an attachment.
+        max_attachment: most bytes of one attachment.
+        max_packet: most bytes of a packet.
+        code_pattern: regular expression that codes of organisations match as a whole; empty for any.
+        code_form: the same in words, English.
+        code_form_vi: the same in Vietnamese.
+        document_types: values of DocumentType/Type that are taken; none for any.
+    """
+
+    needed_elements: tuple[str, ...] = ()
+    has_prefix: bool = False
+    status_header: Literal["MessageHeader", "Status"] = "MessageHeader"
+    content_from_subject: bool = False
+    needs_attachment: bool = False
+    max_attachment: int | None = None
+    max_packet: int | None = None
+    code_pattern: str = ""
+    code_form: str = ""
+    code_form_vi: str = ""
+    document_types: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubCapabilities:
+    """What a hub can do; the defaults are those of ``vxp``.
+
+    Args:
+        has_sent_list: whether it tells what it has of ours (`Dialect.sent_state`). Without, an unknown outcome is
+            settled by a recipient's status or by a person.
+        lists_by_date: whether it lists what came in a window of dates, fetched or not, instead of what waits. Then
+            `Dialect.list_waiting` takes ``since``, and the connector keeps a cursor.
+        window_days: most days of such a window.
+        first_days: days that the first such list looks back.
+        has_directory: whether it has a directory.
+        tells_statuses_by_update: whether the codes 01 to 06 are told by a call of the dialect, ``report_status``,
+            instead of by packets.
+        packet: what it demands of packets.
+    """
+
+    has_sent_list: bool = True
+    lists_by_date: bool = False
+    window_days: int | None = None
+    first_days: int = 7
+    has_directory: bool = True
+    tells_statuses_by_update: bool = False
+    packet: PacketProfile = PacketProfile()
+
+
+def get_capabilities(dialect: object) -> HubCapabilities:
+    """Get what the hub of a dialect can do: its attribute ``capabilities``, or the defaults."""
+    found = getattr(dialect, "capabilities", None)
+    return found if isinstance(found, HubCapabilities) else HubCapabilities()

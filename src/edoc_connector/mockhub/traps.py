@@ -1,0 +1,35 @@
+"""Switches for what real platforms do and their guides do not say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LgspTraps:
+    """What a platform does that its guide does not say; each is a switch.
+
+    Args:
+        username: name of the application's login. Empty: there is no login, as the guide has it.
+        password: its password.
+        token_lifetime: how long a token is good for at most.
+        parallel_logins: whether two logins may be in flight at a time; else the second is answered 429.
+        login_seconds: how long a login takes.
+        answers: ``real`` envelopes with ``code``, or those of the ``guide`` with ``success``.
+        packets: how getEdoc gives a packet: ``base64`` of the whole, ``text`` with the attachments beside it as well,
+            or ``split``, with the attachments beside it only.
+        window: most days that one list may ask for; None for any.
+        checks_prefix: whether a packet with elements that have no prefix is lost on its way to another province.
+    """
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    token_lifetime: timedelta = timedelta(minutes=30)
+    parallel_logins: bool = False
+    login_seconds: float = 0.0
+    answers: Literal["real", "guide"] = "real"
+    packets: Literal["base64", "text", "split"] = "base64"
+    window: timedelta | None = timedelta(days=7)
+    checks_prefix: bool = True
