@@ -159,9 +159,12 @@ def write_office(place: Path, codes: dict[str, str], url: str, database: str, en
         register.executescript("PRAGMA journal_mode=WAL;" + TABLES)
 
 
-def write_tasks(folder: Path, documents: int, dice: random.Random) -> dict[str, list[dict[str, Any]]]:
-    """Write what the clerks of each office have to do."""
+def write_tasks(
+    folder: Path, documents: int, dice: random.Random, seconds: float = 0.0
+) -> dict[str, list[dict[str, Any]]]:
+    """Write what the clerks of each office have to do, spread over some seconds."""
     tasks: dict[str, list[dict[str, Any]]] = {office: [] for office in OFFICES}
+    began = time.time()
     day = datetime.now(VIETNAM).date().isoformat()  # also of what is sent after midnight
     for number in range(1, documents + 1):
         office = dice.choice(list(OFFICES))
@@ -174,6 +177,7 @@ def write_tasks(folder: Path, documents: int, dice: random.Random) -> dict[str, 
                 "then": dice.choices(("", "take_back", "recall", "update"), (70, 10, 10, 10))[0],
                 "names": NAMES,
                 "day": day,
+                "not_before": began + seconds * number / documents,
             }
         )
     for office, own in tasks.items():

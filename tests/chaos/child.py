@@ -206,6 +206,8 @@ class Clerks:
         """Do what can be done now."""
         done = set(self._register.ask("SELECT sender, number, what FROM clerk"))
         for task in self._tasks:
+            if task["not_before"] > time.time():
+                continue
             for what in ("send", task["then"]):
                 if what and (task["sender"], task["number"], what) not in done:
                     self._try(lambda task=task, what=what: self._do(task, what))  # type: ignore[misc]

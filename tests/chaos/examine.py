@@ -234,7 +234,7 @@ class Examination:
                 if len(rows) != 1:
                     yield f"the hub has {one.id} {len(rows)} times"
                 elif one.hub_doc_id not in (None, rows[0]["doc_id"]):
-                    yield from self._explain_binding(connector, one.hub_doc_id or "", one.id)
+                    yield from self._explain_binding(connector, one.hub_doc_id or "", (EDOC, one.id, ""))
                 expected |= {(to.organ_id, code, one.id, one.business.name.lower()) for to in one.recipients}
             wanted = {task["number"] for office in self._offices for task in office.tasks if task["sender"] == code}
             if missing := wanted - {one.code.partition("/")[0] for one in deliveries}:
@@ -271,27 +271,43 @@ class Examination:
                 if row.state != "sent" or not row.hub_doc_id:
                     continue
                 if there is None or (there["sender"], there["document_id"], there["code"]) != (code, *key.names):
-                    yield from self._explain_binding(connector, row.hub_doc_id, str(key))
+                    yield from self._explain_binding(connector, row.hub_doc_id, (STATUS, *key.names))
         for key in sorted(set(ledger) | set(ours)):
             if ledger[key] != ours[key] or ledger[key] > 1:
                 yield f"the hub has {key} {ledger[key]} times, our store {ours[key]} times"
 
-    def _explain_binding(self, connector: Connector, doc_id: str, name: str) -> Iterator[str]:
+    def _explain_binding(self, connector: Connector, doc_id: str, itself: tuple[str, str, str]) -> Iterator[str]:
         """A message has another one's DocId: only where nobody could know whose that was (docs/faults.md)."""
-        owner = self.ask("SELECT * FROM packets WHERE doc_id = ?", doc_id)
-        if owner and self._is_id_unknown(connector, owner[0]):
+        owners = self.ask("SELECT * FROM packets WHERE doc_id = ?", doc_id)
+        if owners and self._find_known_id(connector, owners[0]) is None:
             self.reasons["bound to the DocId of a packet whose own was never told"] += 1
-            return
-        yield f"{name} is bound to {doc_id}, which is another packet's"
+        elif owners and self._read_looks(owners[0]) & self._read_looks(*self._find_packets(connector, itself)):
+            self.reasons["bound to the DocId of a packet of which the hub's list says the same"] += 1
+        else:
+            yield f"{itself} is bound to {doc_id}, which is another packet's"
 
-    def _is_id_unknown(self, connector: Connector, owner: sqlite3.Row) -> bool:
-        """Whether the hub never told us a packet's DocId in the answer to its sending."""
+    def _find_packets(self, connector: Connector, itself: tuple[str, str, str]) -> list[sqlite3.Row]:
+        """Find what the hub has of a message: its kind, its document and its code."""
+        where = "sender = ? AND kind = ? AND document_id = ? AND code = ?"
+        return self.ask(f"SELECT * FROM packets WHERE {where}", connector.context.agency, *itself)
+
+    def _read_looks(self, *packets: sqlite3.Row) -> set[tuple[str, ...]]:
+        """Read what the hub's list says of packets, for each recipient; the title of a status says nothing."""
+        return {
+            (one["kind"], one["notation"], one["title"] if one["kind"] == EDOC else "", copy["recipient"])
+            for one in packets
+            for copy in self.ask("SELECT recipient FROM copies WHERE seq = ?", one["seq"])
+        }
+
+    def _find_known_id(self, connector: Connector, owner: sqlite3.Row) -> str | None:
+        """Find the DocId under which we know a packet; None where the hub never told it."""
         with connector.context.store.snapshot() as tx:
             if owner["kind"] == EDOC:
                 delivery = tx.deliveries.find_by_document_id(owner["sender"], owner["document_id"])
-                return delivery is not None and delivery.was_unknown
+                return delivery.hub_doc_id if delivery is not None else None
             rows = tx.outgoing.find_all(owner["sender"], kind=STATUS, code=owner["code"])
-            return any(row.was_unknown for row in rows if find_key(row).document_id == owner["document_id"])
+            own = (row.hub_doc_id for row in rows if find_key(row).document_id == owner["document_id"])
+            return next(own, None)
 
     def _compare_order(self) -> Iterator[str]:
         """The statuses about one document came to the hub in the order in which they were made."""

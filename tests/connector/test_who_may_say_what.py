@@ -192,6 +192,29 @@ def test_today_a_forged_status_hides_the_true_one(
     assert connector.delivery(delivery.id).recipient(CORRESPONDENT).status == "01"
 
 
+@pytest.mark.parametrize("order", ["wrong first", "wrong second"])
+def test_row_16_a_status_that_does_not_count_in_place_of_another(
+    pinned: Callable[..., Connector], hub: RunningHub, forger: Forger, handle: Handle, tmp_path: Path, order: str
+) -> None:
+    """A body that counts for nothing, under another status's docId, before or after its own: both come (row 16)."""
+    connector = pinned(statuses="authenticated")
+    delivery = connector.send(sample_document())
+    uncounted, counted = status_of(delivery.id, "02", description="Sai thể thức"), status_of(delivery.id, "01")
+    write(uncounted, tmp_path / "02.edxml", at=datetime.now(UTC))
+    bodies = [(tmp_path / "02.edxml").read_bytes()]
+    if order == "wrong second":
+        forger.offer(uncounted)
+        handle(connector)
+    hub.tamper = lambda data: bodies.pop() if bodies else data
+    forger.offer(counted)
+    handle(connector)
+    if order == "wrong first":
+        hub.offer((tmp_path / "02.edxml").read_bytes(), sender=CORRESPONDENT, to=OWN, message_type="status")
+        handle(connector)
+    assert connector.delivery(delivery.id).recipient(CORRESPONDENT).status == "01"
+    assert {packet.receipts[0].state for packet in hub.packets()[1:]} == {"done"}
+
+
 def test_today_a_stranger_becomes_a_recipient_by_a_status(
     pinned: Callable[..., Connector], forger: Forger, handle: Handle
 ) -> None:

@@ -53,10 +53,10 @@ _IS_REFUSED = and_(
 _DELIVERIES, _RECEIPTS = TABLES["deliveries"], TABLES["receipts"]
 _DOC_IDS: BindParameter[Any] = bindparam("doc_ids", expanding=True)
 _SELECT_BOUND = union_all(
-    select(literal(OUTGOING.subject).label("subject"), TABLE.c.id, TABLE.c.hub_doc_id).where(
+    select(literal(OUTGOING.subject).label("subject"), TABLE.c.id, TABLE.c.hub_doc_id, TABLE.c.state).where(
         TABLE.c.agency == bindparam("agency"), TABLE.c.hub_doc_id.in_(_DOC_IDS), TABLE.c.kind == STATUS
     ),
-    select(literal(DELIVERIES.subject), _DELIVERIES.c.id, _DELIVERIES.c.hub_doc_id).where(
+    select(literal(DELIVERIES.subject), _DELIVERIES.c.id, _DELIVERIES.c.hub_doc_id, _DELIVERIES.c.state).where(
         _DELIVERIES.c.agency == bindparam("agency"), _DELIVERIES.c.hub_doc_id.in_(_DOC_IDS)
     ),
 )
@@ -239,6 +239,37 @@ class Outgoing:
                 bound_keys.add(key)
             owners.add((machine.subject, key, doc_id))
         return frozenset(bound_keys)
+
+    def find_owners(self, agency: str, doc_id: str) -> list[DeliveryRow | OutgoingRow]:
+        """Find the deliveries and statuses that the hub knows under an id, as far as we were told."""
+        return [
+            self.get_by_id(row["id"])
+            if row["subject"] == OUTGOING.subject
+            else self._tx.deliveries.get_by_id(row["id"])
+            for row in self._select_bound(agency, [doc_id])
+        ]
+
+    def take_id(self, machine: StateMachine, key: int, agency: str, doc_id: str) -> None:
+        """Take the hub's id of a message from the others that have it, as the hub was asked whose it is.
+
+        Those stay what they are, under no id.
+
+        Args:
+            machine: what the message is, a delivery or a status.
+            key: of the message.
+            agency: whose it is.
+            doc_id: the hub's id of it.
+        """
+        detail = Text(
+            f"docId {doc_id}, which the hub had told for it, is another packet's",
+            f"docId {doc_id} do trục trả về thuộc gói tin khác",
+        )
+        for row in self._select_bound(agency, [doc_id]):
+            other = OUTGOING if row["subject"] == OUTGOING.subject else DELIVERIES
+            if (other, row["id"]) != (machine, key):
+                state = row["state"]
+                self._tx.transitions.compare_and_set(other, row["id"], state, None, {"hub_doc_id": None})
+                self._tx.timeline.record_change(other, row["id"], old=state, new=state, detail=detail)
 
     def _select_bound(self, agency: str, doc_ids: Iterable[str]) -> Iterable[Row]:
         """Select the deliveries and statuses that the hub knows under some ids."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
+from unittest.mock import patch
 
 import pytest
 
@@ -166,6 +169,66 @@ def test_row_31_an_id_that_is_a_status_is_not_bound_to_a_document(
     _flush(receiver, 1)
     (delivery,) = receiver.deliveries()
     assert delivery.hub_doc_id == hub.packets()[-1].packet.id
+
+
+@contextmanager
+def _answering(doc_id: Callable[[], str]) -> Iterator[None]:
+    """The hub takes what is sent, and answers with another packet's DocId, until the block ends."""
+    real = HubClient.send
+    with patch.object(HubClient, "send", lambda *args, **more: replace(real(*args, **more), doc_id=doc_id())):
+        yield
+
+
+def test_row_31_the_id_of_a_document_goes_to_its_owner_once_that_learns_it(office: Office, hub: RunningHub) -> None:
+    """A DocId was told for the wrong document before its own one knew it: it moves to its owner (faults, row 31)."""
+    sender = office("H29.05")
+    _cut(hub, "after")
+    with pytest.raises(OutcomeUnknown):
+        sender.send(sample_document())
+    first = hub.packets()[0].packet.id
+    with _answering(lambda: first):
+        second = sender.send(sample_document(number="2"))
+    _flush(sender)
+    assert {one.id: one.hub_doc_id for one in sender.deliveries()} == {ID: first, second.id: None}
+    assert {one.state for one in sender.deliveries()} == {"sent"}
+    assert len(hub.packets()) == 2
+    assert "another packet's" in " ".join(entry.detail for entry in sender.delivery(second.id).timeline)
+
+
+def test_row_31_the_id_of_a_status_goes_to_its_owner_once_that_learns_it(
+    received: Received, office: Office, hub: RunningHub, handle: Handle
+) -> None:
+    """The same of statuses: 03 about one document has the DocId of 03 about another, till the list tells (row 31)."""
+    receiver, first = received
+    office("H29.05").send(sample_document(number="2"))
+    (second,) = handle(receiver)
+    _cut(hub, "after")
+    first.accept()
+    first_id = hub.packets()[-1].packet.id
+    with _answering(lambda: first_id):
+        second.accept()
+    _flush(receiver)
+    assert _list_at_hub(hub) == ["01", "01", "03", "03"]
+    with receiver.context.store.snapshot() as tx:
+        later, earlier = tx.outgoing.find_all("G22", kind=STATUS, code="03")
+    assert (earlier.hub_doc_id, later.hub_doc_id) == (first_id, None)
+    assert (earlier.state, later.state) == ("sent", "sent")
+
+
+def test_row_31_an_id_that_the_wrong_kind_has_goes_to_its_owner(received: Received, hub: RunningHub) -> None:
+    """A status was answered with the DocId of a document whose own answer was lost: it moves too (faults, row 31)."""
+    receiver, receipt = received
+    _cut(hub, "after")
+    with pytest.raises(OutcomeUnknown):
+        receiver.send(_make_document())
+    doc_id = hub.packets()[-1].packet.id
+    with _answering(lambda: doc_id):
+        receipt.accept()
+    _flush(receiver)
+    assert [one.hub_doc_id for one in receiver.deliveries()] == [doc_id]
+    with receiver.context.store.snapshot() as tx:
+        (status,) = tx.outgoing.find_all("G22", kind=STATUS, code="03")
+    assert (status.hub_doc_id, status.state) == (None, "sent")
 
 
 def test_a_duplicate_that_may_be_another_status_stays_open(received: Received, hub: RunningHub) -> None:

@@ -43,7 +43,7 @@ def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[s
         judged: what was decided about it; where it does not count it moves nothing.
     """
     values = values | _name_subject(judged)
-    if tx.receipts.find_same_status(row, values["fingerprint"]) is not None:
+    if tx.receipts.find_counted_status(row, values["fingerprint"]) is not None:
         stored_row = tx.receipts.move(row, ReceiptState.DUPLICATE, **values)
     elif message.code != TAKE_BACK_CODE and judged.delivery is None and Identity(tx).read().is_restoring:
         _set_aside_unknown(tx, row, message, values)

@@ -363,6 +363,8 @@ class AckSender(ForkAware):
             elif outcome.error is not None:
                 self._record_failure(tx, outcome.row, outcome.error)
             elif outcome.row.state == OutgoingState.UNKNOWN:
+                if outcome.doc_id is not None:
+                    tx.outgoing.take_id(OUTGOING, outcome.row.id, outcome.row.agency, outcome.doc_id)
                 values: dict[str, Any] = {"sent_at": tx.now, "attempts": outcome.row.attempts + 1, **NO_ERROR}
                 values |= {"hub_doc_id": outcome.doc_id, "copy_doc_id": outcome.copy_id}
                 tx.outgoing.move(outcome.row, OutgoingState.SENT, **values)

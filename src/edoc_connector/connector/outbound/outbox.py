@@ -167,6 +167,8 @@ class Outbox:
         with self._context.store.transaction() as tx:
             self._context.hub.record_exchanges(tx, DELIVERIES, row.id)
             sent_detail = detail or self._describe_taken(doc_id)
+            if doc_id is not None and row.state == DeliveryState.UNKNOWN:
+                tx.outgoing.take_id(DELIVERIES, row.id, row.agency, doc_id)
             told = {} if doc_id is None else {row.id: doc_id}
             is_bound = not tx.outgoing.find_bound_to_others(DELIVERIES, row.agency, told) and tx.deliveries.mark_sent(
                 row, doc_id, detail=sent_detail, attempts=row.attempts + 1, **NO_ERROR

@@ -157,7 +157,8 @@ class Reconciler:
         states = self._context.hub.sent_state(_get_message_type(row))
         with self._context.store.snapshot() as tx:
             query = self._build_query(tx, row)
-            copies = find_copies(query, states, is_bound=lambda doc_id: _is_bound(tx, row, doc_id))
+            ids_of_others = self._find_ids_of_others(tx, row, query, states)
+            copies = find_copies(query, states, is_bound=ids_of_others.__contains__)
             if not copies or names_document(query, copies[0]):
                 return SentFinding(query, copies)
             look_alikes = self._find_look_alikes(tx, row, query, copies)
@@ -180,6 +181,27 @@ class Reconciler:
         if not is_told or is_shared:
             return SentFinding(query)
         return SentFinding(query, (SentState(sender=row.agency, recipient=recipients[0], notation=row.code),))
+
+    def _find_ids_of_others(
+        self, tx: Tx, row: SentRow, query: SentQuery, states: Sequence[SentState]
+    ) -> frozenset[str]:
+        """Find the hub's ids, of rows that a message agrees with, that are another packet's of ours."""
+        return frozenset(
+            state.sender_doc_id
+            for state in states
+            if state.sender_doc_id and is_match(query, state)
+            if any(self._may_be(tx, owner, row, state) for owner in _find_owners(tx, row, state.sender_doc_id))
+        )
+
+    def _may_be(self, tx: Tx, owner: SentRow, row: SentRow, state: SentState) -> bool:
+        """Whether a row of the hub's list may be the packet that has its id by our word, and not another one's.
+
+        The hub's answer to the sending may have told a wrong id; its list, where it says something else of that id,
+        disproves that.
+        """
+        if _get_machine(owner) is not _get_machine(row):
+            return owner.was_unknown  # then the hub was asked, and has two packets of one id
+        return is_match(self._build_query(tx, owner), state)
 
     def _may_be_forgotten(self, row: SentRow) -> bool:
         """Whether the hub may have later statuses of the same lane that a restored store knows nothing of."""
@@ -332,8 +354,13 @@ def _get_message_type(row: SentRow) -> MessageType:
     return MessageType.EDOC if isinstance(row, DeliveryRow) else MessageType.STATUS
 
 
-def _is_bound(tx: Tx, row: SentRow, doc_id: str) -> bool:
-    return bool(tx.outgoing.find_bound_to_others(_get_machine(row), row.agency, {row.id: doc_id}))
+def _find_owners(tx: Tx, row: SentRow, doc_id: str) -> list[SentRow]:
+    """Find the other packets of ours that have a hub's id by our word."""
+    return [
+        owner
+        for owner in tx.outgoing.find_owners(row.agency, doc_id)
+        if (_get_machine(owner), owner.id) != (_get_machine(row), row.id)
+    ]
 
 
 def build_wrong_id_error(doc_id: str | None) -> OutcomeUnknown:

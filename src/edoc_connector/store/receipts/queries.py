@@ -42,9 +42,8 @@ _SELECT_BY_HUB_DOC_IDS = _ROWS_OF_AGENCY.where(TABLE.c.hub_doc_id.in_(_ANY_OF))
 _SELECT_EFFECTIVE_COPIES = _ROWS_OF_AGENCY.where(
     TABLE.c.document_id.in_(_ANY_OF), TABLE.c.message_type == EDOC, TABLE.c.state.in_(EFFECTIVE_STATES)
 )
-# One that was not let count is no copy: the true one may come after the forged one.
-_IS_COUNTED_STATUS = and_(TABLE.c.message_type == STATUS, TABLE.c.took_effect)
-_SELECT_SAME_STATUSES = _ROWS_OF_AGENCY.where(TABLE.c.fingerprint.in_(_ANY_OF), _IS_COUNTED_STATUS)
+_IS_STATUS = TABLE.c.message_type == STATUS
+_SELECT_SAME_STATUSES = _ROWS_OF_AGENCY.where(TABLE.c.fingerprint.in_(_ANY_OF), _IS_STATUS)
 
 
 @dataclass(slots=True, eq=False)
@@ -188,8 +187,15 @@ class ReceiptQueries:
         return self._select_newest(agency, days, TABLE.c.business == business, is_counting)
 
     def find_same_status(self, row: ReceiptRow, fingerprint: str) -> ReceiptRow | None:
-        """Find another receipt of the same status, which was let count."""
-        is_same = [TABLE.c.fingerprint == fingerprint, _IS_COUNTED_STATUS, TABLE.c.id != row.id]
+        """Find another receipt with the content of a status, the newest, whether it was let count or not."""
+        return self._find_status(row, fingerprint)
+
+    def find_counted_status(self, row: ReceiptRow, fingerprint: str) -> ReceiptRow | None:
+        """Find another receipt of the same status, which was let count; the true one may come after a forged one."""
+        return self._find_status(row, fingerprint, TABLE.c.took_effect)
+
+    def _find_status(self, row: ReceiptRow, fingerprint: str, *where: ColumnElement[bool]) -> ReceiptRow | None:
+        is_same = (TABLE.c.fingerprint == fingerprint, _IS_STATUS, TABLE.c.id != row.id, *where)
         return next(iter(self._select_newest(row.agency, *is_same, limit=1)), None)
 
     def list_unknown_subjects(self, agency: str, *, since: datetime) -> list[str]:
