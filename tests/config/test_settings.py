@@ -296,7 +296,7 @@ def test_organisations_and_the_directory_reach_the_policy(trusting: Callable[...
     [
         (
             MINIMAL.replace("[hub]", '[hub]\ndialect = "morse"'),
-            "dialect: không có giao thức tên này; hiện có: lgsp, vxp",
+            "dialect: không có giao thức tên này; hiện có: edocservice, lgsp, vxp",
         ),
         (MINIMAL + "[limits]\nlease = 0\n", "limits.lease: phải lớn hơn 0"),
         (MINIMAL + '[receive]\nstatuses = "any"\n', "receive.statuses: phải là một trong"),

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 
-# Tables that do not grow with the documents; and the end of the chain, for which one step of the walk is enough.
-SMALL = ("jobs", "directory", "alembic_version", "evidence_agency_sequence", "sqlite_autoindex_evidence_1")
+# Tables that do not grow with the documents; and the end of the log, for which one step of the walk is enough.
+_END_OF_LOG = ("sqlite_autoindex_evidence_leaves_1", "sqlite_autoindex_evidence_checkpoints_1")
+SMALL = ("jobs", "directory", "alembic_version", "evidence_logs", *_END_OF_LOG)
 Statements = dict[str, tuple[str, Any]]
 
 

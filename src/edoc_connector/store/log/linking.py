@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, insert, select, text
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, text
 
 from ..._core import ForkAware, get_logger, make_lock, watch_forks
 from ...errors import EvidenceError, StoreError
@@ -61,9 +61,7 @@ _SELECT_LAST_LEAF = CompiledStatement(
     .order_by(LEAVES.c.leaf.desc())
     .limit(1)
 )
-_SELECT_LAST_ENTRY = CompiledStatement(
-    select(ENTRIES.c.id).where(ENTRIES.c.agency == bindparam("agency")).order_by(ENTRIES.c.id.desc()).limit(1)
-)
+_SELECT_LAST_ENTRY = select(func.max(ENTRIES.c.id))
 _SELECT_LOG = CompiledStatement(select(LOGS.c.origin).where(LOGS.c.agency == bindparam("agency")))
 _SELECT_TILE = CompiledStatement(
     select(TILES.c.hash)
@@ -358,10 +356,9 @@ def insert_entries(connection: Connection, entries: Sequence[LogEntry], *, at: d
         _INSERT_ENTRIES.execute_many(connection, list(map(build_row, entries)))
 
 
-def read_last_entry(connection: Connection, agency: str) -> int:
-    """Read the number of an agency's newest entry, which only grows; 0 without any."""
-    found = _SELECT_LAST_ENTRY.fetch_first(connection, {"agency": agency})
-    return 0 if found is None else int(found["id"])
+def read_last_entry(connection: Connection) -> int:
+    """Read the number of the newest entry, of whichever agency, which only grows; 0 without any."""
+    return int(connection.scalar(_SELECT_LAST_ENTRY) or 0)
 
 
 def _ensure_open(connection: Connection, agency: str, *, at: datetime) -> tuple[int, bytes] | None:

@@ -93,7 +93,7 @@ class IdentityWatch:
             raise StoreError(self._refusal.en, vi=self._refusal.vi)
 
     def get_sequence(self, agency: str) -> int:
-        """Get the length that the evidence of an agency is known to have."""
+        """Get the number of the newest entry of evidence as the work of an agency knows it."""
         return self._last_sequences.get(agency, 0)
 
     def require_same(self, tx: Tx, agency: str, *, known_sequence: int) -> None:
@@ -101,8 +101,9 @@ class IdentityWatch:
 
         Args:
             tx: a transaction.
-            agency: whose evidence is looked at: it only grows.
-            known_sequence: its length as it was known before the transaction began; another thread may know more since.
+            agency: whose work asks.
+            known_sequence: the number of the newest entry, which only grows, as it was known before the transaction
+                began; another thread may know more since.
 
         Raises:
             StoreError: it is another one.
@@ -111,7 +112,7 @@ class IdentityWatch:
         if (found.store, found.epoch) != (self.identity.store, self.identity.epoch):
             self._refusal = _REPLACED
         self.identity = found
-        sequence = read_last_entry(tx.connection, agency)
+        sequence = read_last_entry(tx.connection)
         if sequence < known_sequence:
             self._refusal = self._refusal or _TURNED_BACK
         self.require_unrefused()
