@@ -64,7 +64,7 @@ if TYPE_CHECKING:
         StatusCode,
         StatusMessage,
     )
-    from .hubs import Lgsp, Vxp
+    from .hubs import Edocservice, Lgsp, Vxp
     from .signing import Signer, Verification, VerifyPolicy, load_signer
 
 _HOMES = {
@@ -89,7 +89,7 @@ _HOMES = {
         "StatusCode",
         "StatusMessage",
     ),
-    "hubs": ("Lgsp", "Vxp"),
+    "hubs": ("Edocservice", "Lgsp", "Vxp"),
     "signing": ("Signer", "Verification", "VerifyPolicy", "load_signer"),
 }
 _MODULES = ("edxml", "hubs", "signing", "testing")
@@ -131,6 +131,7 @@ __all__ = [
     "DocumentIdConflict",
     "DuplicateDocument",
     "EdocError",
+    "Edocservice",
     "EvidenceError",
     "HubClient",
     "HubError",

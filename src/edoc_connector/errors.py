@@ -258,7 +258,7 @@ class NotFound(EdocError):
 
 
 class InvalidQuery(EdocError, ValueError):
-    """A list cannot be asked for so: a cursor of another list, a limit out of bounds, a time without its zone."""
+    """A value cannot be: a cursor of another list, a limit out of bounds, a time without its zone, no text at all."""
 
 
 _REFINEMENTS = frozenset({ClockRejected, CallNotSupported, IntermediaryAnswer, AnswerCut, InvalidFields})

@@ -20,7 +20,8 @@ from edoc_connector.errors import (
     OutcomeUnknown,
     UnknownRecipient,
 )
-from edoc_connector.hubs import HubCapabilities, Lgsp, PacketProfile
+from edoc_connector.evidence import unpack_entry
+from edoc_connector.hubs import HubCapabilities, Lgsp, MessageType, PacketProfile
 from edoc_connector.hubs.lgsp import windows
 from edoc_connector.mockhub import Fault, LgspTraps
 from edoc_connector.store import DeliveryState, ReceiptState
@@ -185,6 +186,48 @@ def _open_days_later(
     return connector
 
 
+def test_row_35_what_was_confirmed_after_the_backup_is_not_handed_out(
+    lgsp: Any, handle: Handle, platform: RunningHub
+) -> None:
+    """What the platform lists although it was told stays set aside; what it was not told comes back (row 35)."""
+    sender, receiver = lgsp("H29.05"), lgsp("G22")
+    for number in ("1", "2"):
+        sender.send(sample_document(number=number))
+    for _ in receiver.receive():  # both are here, none is handled
+        break
+    first, second = (one.hub_doc_id for one in reversed(receiver.receipts()))
+    receiver.begin_restore(receiver.context.store.clock())
+    for packet in platform.packets():
+        for receipt in packet.receipts:
+            if receipt.id == first:
+                platform.hub.storage.set_state(first, "done", packet.events[-1])
+    assert [one.hub_doc_id for one in handle(receiver)] == [second]
+    assert receiver.restored().set_aside == (first,)
+
+
+def test_row_34_a_list_by_date_that_a_wrong_clock_read(
+    lgsp: Any,
+    handle: Handle,
+    platform: RunningHub,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once the clock, which was a year ahead, is right, what came meanwhile is listed all the same (faults, row 34)."""
+    receiver = lgsp("G22")
+    handle(receiver)
+    assert not [record for record in caplog.records if record.name.endswith(".clocks")]
+    with receiver.context.store.transaction() as tx:
+        tx.schedule.record_listed("G22", MessageType.EDOC, until=tx.now + timedelta(days=365))
+    lgsp("H29.05").send(sample_document())
+    weekend = _open_days_later(receiver, platform, days=4, monkeypatch=monkeypatch)
+    assert len(handle(weekend)) == 1
+    with weekend.context.store.snapshot() as tx:
+        until = tx.schedule.find_listed_until("G22", MessageType.EDOC)
+        assert until is not None
+        assert until <= weekend.context.store.clock()
+        assert not [name for name in tx.schedule.list_jobs("G22") if name.startswith("listed")]
+
+
 @in_place_or_taken_out
 def test_trap_a_gap_is_walked_in_windows_of_seven_days(
     lgsp: Any, handle: Handle, platform: RunningHub, counter: bool, monkeypatch: pytest.MonkeyPatch
@@ -341,7 +384,8 @@ def test_no_secret_in_the_evidence(lgsp: Any, handle: Handle, platform: RunningH
     handle(receiver)[0].accept()
     for connector in (sender, receiver):
         with connector.context.store.snapshot() as tx:
-            kept = " ".join(row[0] for row in tx.connection.exec_driver_sql("SELECT entry FROM evidence"))
+            rows = tx.connection.exec_driver_sql("SELECT stored FROM evidence_entries")
+            kept = " ".join(unpack_entry(row[0]).decode() for row in rows)
         assert "docId" in kept
         for secret in (LOGIN.password, "secret-H29.05", "secret-G22", "mock."):
             assert secret not in kept

@@ -20,8 +20,8 @@ from edoc_connector.store._sql import connections as connections_module
 from edoc_connector.store._sql.compiled import execute_directly
 from edoc_connector.store._sql.connections import SqliteConnectionSource
 from edoc_connector.store._sql.engine import make_engine, translate_driver_errors
-from edoc_connector.store.evidence_linking import EvidenceWriter
 from edoc_connector.store.group_commit import GroupCommit
+from edoc_connector.store.log import EvidenceWriter
 
 OTHERS = 5
 Write = Callable[[Connection, int], None]

@@ -6,7 +6,7 @@ import base64
 import json
 import sqlite3
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -340,3 +340,22 @@ def _ask(store: Store, heard: list[tuple[str, Any]], load: Callable[[Any, str], 
         load(tx, agency)
     (asked,) = heard
     return asked
+
+
+@pytest.mark.parametrize("moment", [datetime.min, datetime.max])
+def test_a_time_at_the_end_of_the_calendar_is_refused(moment: datetime) -> None:
+    """One that UTC does not know is no time of a list, and no error of Python's."""
+    east = timezone(timedelta(hours=7 if moment is datetime.min else -7))
+    filters = {"since": moment.replace(tzinfo=east)}
+    with pytest.raises(InvalidQuery, match="since"):
+        PageRequest.parse("x", AGENCY, filters, limit=1, after=None, by_time=True)
+
+
+def test_a_text_that_is_none(store: Store) -> None:
+    """Half a character, as of an argument that is no UTF-8, is refused, and the store answers as before."""
+    with pytest.raises(InvalidQuery, match="is no text") as caught, store.snapshot() as tx:
+        tx.deliveries.list_page(AGENCY, number="\udcff")
+    assert "UTF-8" in caught.value.vi
+    with pytest.raises(InvalidQuery), store.snapshot() as tx:
+        tx.deliveries.find_by_document_id(AGENCY, "\udcff")
+    assert _walk(store, 5, number="7816") == []

@@ -25,7 +25,7 @@ from edoc_connector.config import Settings
 from edoc_connector.connector import Connector, Handlers
 from edoc_connector.errors import ConfigError, HubUnavailable, NotSent, StoreError
 from edoc_connector.mockhub import Fault
-from edoc_connector.store import HUB_BREAKER, ReceiptState, Store, audit_log, upgrade
+from edoc_connector.store import HUB_BREAKER, ReceiptState, Store, upgrade
 from edoc_connector.store.procrastinate.queue import format_queue_name
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
@@ -118,7 +118,6 @@ def test_a_change_queues_its_task_and_one_that_is_rolled_back_does_not(
     _stored(office, hub)
     assert queued() == ["transmit", "transmit"]  # when it was stored, and when its sending failed
     waiting: list[int] = []
-    real = audit_log.gather_entries
 
     def full(connection: Any, notes: list[Any], known: Any, **named: Any) -> list[Any]:
         query = text("SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'")
@@ -127,10 +126,10 @@ def test_a_change_queues_its_task_and_one_that_is_rolled_back_does_not(
         waiting.append(connection.execute(query).scalar())
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(audit_log, "gather_entries", full)
-    with pytest.raises(StoreError):
-        connector.send(sample_document(number="2"))
-    monkeypatch.setattr(audit_log, "gather_entries", real)
+    with monkeypatch.context() as patch:
+        patch.setattr("edoc_connector.store.store.gather_entries", full)
+        with pytest.raises(StoreError):
+            connector.send(sample_document(number="2"))
     assert waiting == [3]  # it was queued, and its delivery stored, when the transaction failed
     assert queued() == ["transmit", "transmit"]
     assert len(connector.deliveries()) == 1

@@ -1,5 +1,6 @@
 """Clients that carry a dialect's calls over HTTP, blocking and async."""
 
+from .bodies import AnswerSink
 from .client import AsyncHubClient, HubClient
 from .messages import UNUSABLE_HEADERS
 from .threads import finish_in_thread, run_in_thread
@@ -7,6 +8,7 @@ from .transport import ClientSettings, is_usable_header
 
 __all__ = [
     "UNUSABLE_HEADERS",
+    "AnswerSink",
     "AsyncHubClient",
     "ClientSettings",
     "HubClient",

@@ -3,7 +3,6 @@
 from .._core import Page
 from ..store import Authority, Change, DeliveryState, ReceiptState
 from ._context import ConnectorContext
-from ._hub_breaker import BreakerReading, BreakerState, HubBreaker
 from ._retry import NO_ERROR, as_error_columns, compute_next_attempt, compute_next_probe, decide_retry
 from .async_connector import AsyncConnector
 from .async_receipt import AsyncReceipt
@@ -24,6 +23,7 @@ from .connector import Connector
 from .delivery import Delivery, RecipientState, TimelineEntry
 from .handlers import HandlerRegistration, Handlers
 from .holdings import OtherStore, release_leases
+from .hub_access import BreakerReading, BreakerState, HubBreaker
 from .inbound import AuthorityFinding, Receipt
 from .lists import DeliveryFilters, ReceiptFilters
 from .operations import (

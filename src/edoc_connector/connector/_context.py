@@ -11,12 +11,10 @@ from ..hubs import HubCapabilities, PacketProfile, Progress, get_capabilities
 from ..signing import Signer, TimeStamping, VerifyPolicy
 from ..store import Lease, OverdueLimits, Store
 from ._checkpoints import CheckpointKeeper
-from ._hub_breaker import HubBreaker
-from ._hub_probe import HubProbe
 from ._lease_keeper import LeaseKeeper
-from ._recording_hub import RecordingHubClient
 from ._verified_cache import VerifiedCache
 from .holdings import StoreGuard
+from .hub_access import HubBreaker, HubProbe, RecordingHubClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,10 @@ from ..signing import Keyring, KeyStatus, Signer, VerifyPolicy, close_signer, ke
 from ..store import Lease, SpoolKeys, Store
 from ._checkpoints import CheckpointKeeper
 from ._context import ConnectorContext
-from ._hub_breaker import HubBreaker
-from ._hub_probe import HubProbe
 from ._lease_keeper import LeaseKeeper, name_owner
-from ._recording_hub import RecordingHubClient
 from ._recovery import compute_overdue_limits
 from .holdings import StoreGuard
+from .hub_access import HubBreaker, HubProbe, RecordingHubClient
 from .naming import StoredDirectory
 
 log = get_logger("edoc_connector.connector")
@@ -49,16 +47,9 @@ def open_context(
         settings.dialect(), settings.client_settings(), clock=clock, authenticator=settings.authenticator()
     )
     try:
-        store = _open_store(settings, clock)
+        store, guard = _open_guarded_store(settings, clock)
     except BaseException:
         hub.close()
-        raise
-    try:
-        endpoint = str(getattr(settings.hub, "endpoint", ""))
-        guard = StoreGuard.of_store(store, agency=settings.agency.id, hub=endpoint)
-    except BaseException:
-        hub.close()
-        store.close()
         raise
     hub.guard_calls(guard.require_alone)
     lease = Lease(name_owner(), settings.limits.lease)
@@ -88,6 +79,16 @@ def open_context(
         breaker=HubBreaker(store, settings.agency.id, settings.limits, hub_probe.find_list_error),
         fetch_tries=settings.worker.tries,
     )
+
+
+def _open_guarded_store(settings: Settings, clock: SteadyClock) -> tuple[Store, StoreGuard]:
+    store = _open_store(settings, clock)
+    try:
+        endpoint = str(getattr(settings.hub, "endpoint", ""))
+        return store, StoreGuard.of_store(store, agency=settings.agency.id, hub=endpoint)
+    except BaseException:
+        store.close()
+        raise
 
 
 def _make_keeper(settings: Settings, store: Store, get_signer: Callable[[], Signer | None]) -> CheckpointKeeper:

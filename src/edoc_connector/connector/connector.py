@@ -21,7 +21,7 @@ from .checks import CheckResult, Subject, run_checks
 from .delivery import Delivery, build_deliveries
 from .handlers import HandlerRegistration, Handlers
 from .holdings import end_watch, watch_abandonment
-from .inbound import Inbox, Receipt, ReceiveInterruption, ReceiveLoop
+from .inbound import Inbox, Receipt, ReceiveInterruption, ReceiveLoop, StatusSweep
 from .lists import Lists
 from .naming import find_receipt
 from .operations import Administration
@@ -71,6 +71,7 @@ class Connector(HandlerRegistration, Administration, Lists):
         self.context = open_context(settings, policy, get_signer=self._signing_key.pin_signer, on_progress=on_progress)
         self.outbox = Outbox(self.context)
         self.inbox = Inbox(self.context)
+        self.outbox.ack_sender.gate.sweep = StatusSweep(self.context, self.inbox)
         self._handed_out: list[Receipt] = []
         self._receive_loop: ReceiveLoop | None = None
         self._signing_key.warn_if_unusable()

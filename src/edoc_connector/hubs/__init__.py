@@ -11,6 +11,7 @@ from .auth import (
 )
 from .dialect import (
     SECRET,
+    AskingDialect,
     DatedDialect,
     Dialect,
     ReportingDialect,
@@ -19,6 +20,7 @@ from .dialect import (
     list_setting_fields,
     with_clock,
 )
+from .edocservice import Edocservice
 from .endpoint import is_header_value, require_settings
 from .fields import as_printable, replace_unstorable
 from .lgsp import Lgsp
@@ -48,10 +50,12 @@ __all__ = [
     "AccessToken",
     "Agency",
     "AgencyChange",
+    "AskingDialect",
     "Authenticator",
     "ClientCredentials",
     "DatedDialect",
     "Dialect",
+    "Edocservice",
     "Fetched",
     "FileBody",
     "FinishedFlow",

@@ -26,7 +26,8 @@ class Dialect(Protocol):
     """Speak a hub's protocol: methods return flows, which a client drives.
 
     A dialect that a configuration names is a dataclass whose fields are its settings, secret ones marked with `SECRET`.
-    A field called ``now`` is the clock of its time stamps, a callable that gives aware times; no configuration sets it.
+    A field called ``now`` is the clock of its time stamps, a callable that gives aware times; no configuration sets it,
+    nor a field with ``init=False``, in which a dialect keeps what it learnt of its hub.
     """
 
     def send(
@@ -131,6 +132,20 @@ class ReportingDialect(Dialect, Protocol):
         ...
 
 
+class AskingDialect(Dialect, Protocol):
+    """Speak the protocol of a hub that tells whether it has a document of ours, named by its code."""
+
+    def has_document(self, *, sender: str, recipients: Sequence[str], code: str) -> Flow[bool]:
+        """Ask whether the hub has a document.
+
+        Args:
+            sender: code of the sending agency.
+            recipients: codes of all receivers, in the packet's order: of a part of them a hub knows nothing.
+            code: number and notation, as ``12/SNV-VP``.
+        """
+        ...
+
+
 def list_setting_fields(dialect: object) -> tuple[dataclasses.Field[Any], ...]:
     """List the fields that a configuration may set; a dialect that is no dataclass has none.
 
@@ -139,7 +154,7 @@ def list_setting_fields(dialect: object) -> tuple[dataclasses.Field[Any], ...]:
     """
     candidate: Any = dialect
     fields = dataclasses.fields(candidate) if dataclasses.is_dataclass(candidate) else ()
-    return tuple(field for field in fields if field.name != _CLOCK_FIELD)
+    return tuple(field for field in fields if field.init and field.name != _CLOCK_FIELD)
 
 
 def is_secret(field: dataclasses.Field[Any]) -> bool:

@@ -56,6 +56,14 @@ class HubCapabilities:
         has_directory: whether it has a directory.
         tells_statuses_by_update: whether the codes 01 to 06 are told by a call of the dialect, ``report_status``,
             instead of by packets.
+        tells_documents: whether it is asked by code whether it has a new document of ours (`AskingDialect`).
+        tells_delivery: whether taking a document means that it is passed on; else a later failure is told to nobody.
+        repeats_statuses: whether a status that is sent again has no further effect.
+        confirms_all_statuses: whether any confirmation confirms every status that waits. Then all of them are brought
+            in before one leaves.
+        status_prefix: begins the docIds of statuses, where the hub numbers documents and statuses apart, and takes the
+            one for the other where their numbers are the same; empty where it does not.
+        rebuilds_documents: whether it may build a document anew, with its own number for the DocumentId.
         packet: what it demands of packets.
     """
 
@@ -65,6 +73,12 @@ class HubCapabilities:
     first_days: int = 7
     has_directory: bool = True
     tells_statuses_by_update: bool = False
+    tells_documents: bool = False
+    tells_delivery: bool = True
+    repeats_statuses: bool = False
+    confirms_all_statuses: bool = False
+    status_prefix: str = ""
+    rebuilds_documents: bool = False
     packet: PacketProfile = PacketProfile()
 
 

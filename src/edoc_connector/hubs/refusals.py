@@ -48,7 +48,7 @@ class RefusalMeaning:
     vi: str
 
 
-_DUPLICATE = RefusalMeaning(
+DUPLICATE = RefusalMeaning(
     DuplicateDocument,
     "The hub has a document with this DocumentId already. It was sent before: look up its state, do not send it again.",
     "Trục đã có văn bản với mã định danh này. Văn bản đã được gửi trước đó: hãy tra trạng thái, không gửi lại.",
@@ -105,7 +105,7 @@ MEANING_BY_CODE: Mapping[str, RefusalMeaning] = {
         "The hub says hash-file does not match the body. Try the other setting of `sdk_compatible`.",
         "Trục báo mã băm của tệp không khớp với nội dung. Hãy thử đổi tùy chọn `sdk_compatible`.",
     ),
-    "25": _DUPLICATE,
+    "25": DUPLICATE,
     "26": RefusalMeaning(
         HubError,
         "The hub has no packet with this docId. List the waiting packets again.",
@@ -125,7 +125,7 @@ MEANING_BY_CODE: Mapping[str, RefusalMeaning] = {
 """Error codes. Hubs of the national product and provincial platforms number alike as far as they are documented."""
 
 MEANING_BY_WORDS: tuple[tuple[re.Pattern[str], RefusalMeaning], ...] = (
-    (re.compile(r"(?<!not )(?<![a-z0-9])existdoc", re.IGNORECASE), _DUPLICATE),
+    (re.compile(r"(?<!not )(?<![a-z0-9])existdoc", re.IGNORECASE), DUPLICATE),
 )
 """Words in the description that say more than the code beside them; ``NotExistDoc`` says something else."""
 
@@ -258,7 +258,9 @@ _CERTAINLY_NOT_ACCEPTED = frozenset({501, 503})
 """The 5xx that a server sends before it does anything: after them a packet may be sent again."""
 
 
-def build_refusal(code: str, description: str, *, sends: bool, answer: WireResponse) -> HubError:
+def build_refusal(
+    code: str, description: str, *, sends: bool, answer: WireResponse, meaning: RefusalMeaning | None = None
+) -> HubError:
     """Build the error for a code and description in a hub's answer.
 
     Args:
@@ -266,9 +268,12 @@ def build_refusal(code: str, description: str, *, sends: bool, answer: WireRespo
         description: the hub's words.
         sends: whether the call hands over a packet; decides the meaning of an unknown code.
         answer: the answer, for its Retry-After and, when the clock is wrong, its Date.
+        meaning: of the code, where the dialect has a table of its own; that of the tables here where it is left out.
     """
     words = as_printable(description)
-    meaning = _find_meaning_by_words(description) or MEANING_BY_CODE.get(code) or _select_unnamed_meaning(sends)
+    meaning = (
+        meaning or _find_meaning_by_words(description) or MEANING_BY_CODE.get(code) or select_unnamed_meaning(sends)
+    )
     en, vi = _format_clock_advice(answer) if meaning.error is ClockRejected else ("", "")
     number, suffix = as_printable(code, 40), f": {words}" if words else ""
     return meaning.error(
@@ -410,7 +415,8 @@ def parse_http_date(value: str) -> datetime | None:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def _select_unnamed_meaning(sends: bool) -> RefusalMeaning:
+def select_unnamed_meaning(sends: bool) -> RefusalMeaning:
+    """Select the meaning of a refusal whose code no table has."""
     return _UNNAMED_REFUSAL if sends else _UNNAMED_ERROR
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from .dialect import Dialect
+from .edocservice import Edocservice
 from .lgsp import Lgsp
 from .vxp import Vxp
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "edoc_connector.hubs"
 """Group of the entry points by which other packages bring dialects: name to class."""
 
-BUILT_IN: Mapping[str, Callable[..., Dialect]] = MappingProxyType({"vxp": Vxp, "lgsp": Lgsp})
+BUILT_IN: Mapping[str, Callable[..., Dialect]] = MappingProxyType(
+    {"vxp": Vxp, "lgsp": Lgsp, "edocservice": Edocservice}
+)
 """Dialects that come with the library. No other package can take their names."""
 
 

@@ -28,7 +28,7 @@ class SendResult:
     """The hub's word that it took a packet.
 
     Args:
-        doc_id: the hub's id of the packet.
+        doc_id: the hub's id of the packet; empty where it has it since an earlier attempt, and does not tell.
     """
 
     doc_id: str

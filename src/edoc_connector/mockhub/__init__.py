@@ -1,4 +1,4 @@
-"""A hub to test against: a real server that speaks the dialects ``vxp`` and ``lgsp`` and is strict where real hubs are.
+"""A hub to test against: a real server of the dialects ``vxp``, ``lgsp`` and ``edocservice``, strict where hubs are.
 
 Needs the extra ``mockhub``. Written from the interface's description alone, it shares no code with the client side.
 """
@@ -9,10 +9,11 @@ from edoc_connector.mockhub.hub import Hub
 from edoc_connector.mockhub.rebuild import rebuild_packet
 from edoc_connector.mockhub.server import Server, build_server, create_app, format_url, open_listener, serve
 from edoc_connector.mockhub.storage import Event, Packet, Receipt
-from edoc_connector.mockhub.traps import LgspTraps
+from edoc_connector.mockhub.traps import EdocserviceTraps, LgspTraps
 
 __all__ = [
     "AgencySpec",
+    "EdocserviceTraps",
     "Event",
     "Fault",
     "FaultPlan",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from edoc_connector.errors import ConfigError
-from edoc_connector.mockhub.traps import LgspTraps
+from edoc_connector.mockhub.traps import EdocserviceTraps, LgspTraps
 
 _GIB = 1024**3
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
@@ -98,6 +98,7 @@ class MockHubConfig:
         hosts: host names, without port, under which the page and the admin interface may be asked for. Keeps pages of
             other sites out that resolve their own name to this machine. Empty: no check.
         lgsp: how the platform behaves that answers on the same port, under ``/v1``.
+        edocservice: how the provincial eDoc hub behaves that answers on the same port, under ``/EdocService``.
     """
 
     data: Path
@@ -115,6 +116,7 @@ class MockHubConfig:
     password: str = field(default="", repr=False)
     hosts: frozenset[str] = LOOPBACK_NAMES
     lgsp: LgspTraps = field(default_factory=LgspTraps)
+    edocservice: EdocserviceTraps = field(default_factory=EdocserviceTraps)
 
 
 def is_loopback(address: str) -> bool:

@@ -290,7 +290,7 @@ _ENDING_BY_KIND: Final[Mapping[str, Callable[[_FailingExchange], Awaitable[None]
 
 def _read_doc_id(scope: Scope) -> str:
     """Read the docId of a request; empty where it is about none."""
-    names = (b"xroadvnpt-docid",)
+    names = (b"xroadvnpt-docid", b"docid")
     found = next((value.decode("latin-1") for name, value in scope["headers"] if name.lower() in names), "")
     return found or dict(parse_qsl(scope["query_string"].decode("latin-1"))).get("docId", "")
 

@@ -16,6 +16,7 @@ from edoc_connector.mockhub import packets, rebuild
 from edoc_connector.mockhub.attachments import AttachmentSpool
 from edoc_connector.mockhub.codes import ErrorCode, RefusedError
 from edoc_connector.mockhub.config import AgencySpec, MockHubConfig
+from edoc_connector.mockhub.edocservice import EdocserviceDesk
 from edoc_connector.mockhub.faults import FaultPlan
 from edoc_connector.mockhub.lgsp import LgspDesk
 from edoc_connector.mockhub.storage import Agency, DuplicateError, Event, Packet, Receipt, Storage
@@ -65,6 +66,7 @@ class Hub:
         clock_offset: how far the hub's clock is ahead.
         clock_tolerance: how far a request's timestamp may be off; None takes any.
         lgsp: tokens and logins of the platform on the same port.
+        edocservice: numbers and calls of the provincial eDoc hub on the same port.
     """
 
     def __init__(self, config: MockHubConfig) -> None:
@@ -81,6 +83,7 @@ class Hub:
         for leftover in self.incoming_folder.iterdir():  # uploads that were cut off when the hub last stopped
             leftover.unlink()
         self.storage = Storage(config.data / "hub.sqlite3")
+        self.edocservice = EdocserviceDesk(self)
         self._secrets: dict[str, str] = {}
         for spec in config.agencies:
             self.add_agency(spec)
@@ -209,8 +212,12 @@ class Hub:
         if state not in ALLOWED_STATES[receipt.state]:
             raise RefusedError(ErrorCode.NO_SUCH_DOC, f"docId {doc_id} is {receipt.state} and waits no more")
         if state != receipt.state:
-            event = self._build_event(packet, receipt.id, state, actor or receipt.recipient)
-            self.storage.set_state(receipt.id, state, event)
+            self.mark(receipt, packet, state, actor=actor)
+
+    def mark(self, receipt: Receipt, packet: Packet, state: str, *, actor: str = "") -> None:
+        """Move a receipt to a state, whatever it was."""
+        event = self._build_event(packet, receipt.id, state, actor or receipt.recipient)
+        self.storage.set_state(receipt.id, state, event)
 
     def note_report(self, system_id: str, doc_id: str, code: str) -> None:
         """Note a business status that a receiver told by a call; no sender hears of it.

@@ -77,6 +77,10 @@ class LgspDesk:
         """The switches."""
         return self.hub.config.lgsp
 
+    def holds_token(self, token: str) -> bool:
+        """Tell whether a token was given and is good now."""
+        return self._tokens.get(token, 0.0) > time.monotonic()
+
     def rotate_tokens(self) -> None:
         """Make every token that was given bad, before its time."""
         self._tokens.clear()
@@ -114,7 +118,7 @@ class LgspDesk:
         """
         if self.traps.username:
             scheme, _, token = request.headers.get("authorization", "").partition(" ")
-            if scheme.lower() != "bearer" or self._tokens.get(token, 0.0) <= time.monotonic():
+            if scheme.lower() != "bearer" or not self.holds_token(token):
                 raise _Denied("licenseInfo:invalid")
         system_id, key = request.headers.get("x-systemid", ""), request.headers.get("x-secretkey", "")
         known = self.hub.secrets.get(system_id, "")

@@ -24,7 +24,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edoc_connector._core import create_private, get_logger, make_private_folder, protect_database
 from edoc_connector.errors import ConfigError, describe_system_error_vi
-from edoc_connector.mockhub import admin, lgsp, wire
+from edoc_connector.mockhub import admin, edocservice, lgsp, wire
 from edoc_connector.mockhub.calls import CALLS, Answer, Call, CallSpec, PacketAnswer, perform_call
 from edoc_connector.mockhub.codes import ErrorCode, RefusedError
 from edoc_connector.mockhub.config import LOOPBACK_NAMES, MockHubConfig, is_loopback
@@ -238,6 +238,7 @@ def _build_application(hub: Hub) -> Starlette:
         routes=[
             *(Route(f"/{name}", _build_endpoint(hub, name), methods=[row.method]) for name, row in CALLS.items()),
             *lgsp.build_routes(hub),
+            *edocservice.build_routes(hub),
             *admin.build_routes(hub),
         ],
         middleware=[
@@ -253,7 +254,7 @@ def _build_application(hub: Hub) -> Starlette:
 
 def _find_call_path(path: str) -> str | None:
     """Find the path by which a fault names a call; None for a path that is no call's."""
-    return path if path.removeprefix("/") in CALLS else lgsp.find_call_path(path)
+    return path if path.removeprefix("/") in CALLS else edocservice.find_call_path(path) or lgsp.find_call_path(path)
 
 
 async def _answer_failure(request: Request, error: Exception) -> Response:

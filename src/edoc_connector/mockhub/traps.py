@@ -8,6 +8,33 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EdocserviceTraps:
+    """What a provincial eDoc hub does that nobody expects; each is a switch.
+
+    Args:
+        confirms_all_statuses: whether any confirmation confirms every status that waits for the agency.
+        shares_cache: whether a document and a status of one number stand in one place of its cache, so that the one
+            that came last is given for both.
+        keeps_packets: whether packets are given as they came; else documents are built anew, with the hub's number
+            for the DocumentId and no signature.
+        forwards: whether what is taken is delivered; else it is lost behind the answer, and nobody says so.
+        list_method: the HTTP method of getPendingDocIds; the other is answered 405.
+        min_code_length: fewest characters of an OrganId.
+        first_number: the first number of documents, and of statuses.
+        token_by_login: whether the token is that of the platform's login on the same port, instead of the agency's.
+    """
+
+    confirms_all_statuses: bool = True
+    shares_cache: bool = False
+    keeps_packets: bool = True
+    forwards: bool = True
+    list_method: Literal["GET", "POST"] = "GET"
+    min_code_length: int = 0
+    first_number: int = 1
+    token_by_login: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LgspTraps:
     """What a platform does that its guide does not say; each is a switch.
 

@@ -1,14 +1,12 @@
 """Deliveries, receipts and the reports about them, kept in a database and a spool folder."""
 
 from ._sql import as_store_error, translate_driver_errors
-from .audit_log import AuditEvent
 from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
-from .evidence_linking import LINK_SECONDS, LINK_TRANSACTIONS
-from .evidence_log import LogFault, StoredCheckpoint, StoredEntry
 from .future_times import OverdueLimits, has_waited
 from .leases import Lease, PendingWork
 from .listing import DEFAULT_LIMIT, MAX_LIMIT
+from .log import LINK_SECONDS, LINK_TRANSACTIONS, AuditEvent, LogFault, StoredCheckpoint, StoredEntry
 from .maintenance import (
     Announcement,
     BackedUp,
@@ -19,6 +17,7 @@ from .maintenance import (
     Restored,
     begin_restore,
     find_damage,
+    require_not_lost,
     restore_backup,
     write_backup,
 )
@@ -186,6 +185,7 @@ __all__ = [
     "parse_owner_tag",
     "read_store_revision",
     "require_allowed_code",
+    "require_not_lost",
     "require_same_document",
     "require_take_back",
     "restore_backup",

@@ -27,7 +27,7 @@ from .._core import ForkAware, notice_fork, watch_forks
 from ..errors import StoreError
 from ..evidence import LogEntry
 from ._sql import DRIVER_ERRORS, ConnectionSource, as_store_error, execute_directly, translate_driver_errors
-from .evidence_linking import EvidenceWriter
+from .log import EvidenceWriter
 
 MAX_MEMBERS = 64  # members of one group, so that the first does not wait for ever
 _SAVEPOINT = "edoc_member"

@@ -148,11 +148,18 @@ def _require_limit(limit: int | None) -> int:
 
 
 def _require_aware(name: str, moment: Any) -> None:
-    if moment is not None and (not isinstance(moment, datetime) or moment.utcoffset() is None):
+    if moment is not None and (not isinstance(moment, datetime) or not _has_utc(moment)):
         raise InvalidQuery(
-            f"{name} is no time with a time zone: {moment!r}.",
-            vi=f"{name} không phải thời điểm có múi giờ: {moment!r}.",
+            f"{name} is no time with a time zone, in the years 1 to 9999: {moment!r}.",
+            vi=f"{name} không phải thời điểm có múi giờ, từ năm 1 đến năm 9999: {moment!r}.",
         )
+
+
+def _has_utc(moment: datetime) -> bool:
+    try:
+        return moment.utcoffset() is not None and moment.astimezone(UTC) is not None
+    except OverflowError:  # the first or the last day of the calendar, in a zone of its own
+        return False
 
 
 def _compute_scope(name: str, agency: str, filters: Mapping[str, Any]) -> str:

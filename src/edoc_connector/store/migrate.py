@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
@@ -9,7 +10,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from .._core import protect_database
 from ..errors import StoreError
 from ._sql import begin_transaction, find_database_file, make_engine, translate_driver_errors
-from .evidence_move import move_chains
+from .log import move_chains
 from .procrastinate import upgrade_task_tables
 
 SCHEMA_REVISION = "0013"
@@ -69,8 +70,12 @@ def _upgrade_to(engine: Engine, revision: str) -> bool:
     return is_newest
 
 
-def ensure_schema(engine: Engine) -> bool:
+def ensure_schema(engine: Engine, *, require_new: Callable[[], None]) -> bool:
     """Require the newest revision; make the tables of an empty database.
+
+    Args:
+        engine: the database.
+        require_new: raises where an empty database may not get its tables.
 
     Returns:
         Whether they were made now.
@@ -84,6 +89,7 @@ def ensure_schema(engine: Engine) -> bool:
             return False
         is_empty = not inspect(connection).get_table_names()
     if is_empty:
+        require_new()
         upgrade_engine(engine)
         return True
     raise StoreError(

@@ -135,6 +135,7 @@ class Outgoing:
         only_ids: Collection[int] | None = None,
         exclude: Collection[int] = (),
         longest_due_first: bool = False,
+        only_kind: str | None = None,
     ) -> list[OutgoingRow]:
         """Claim messages whose turn it is.
 
@@ -148,14 +149,18 @@ class Outgoing:
             only_ids: only these rows.
             exclude: not these.
             longest_due_first: see `Leases.claim`.
+            only_kind: `CONFIRM` or `STATUS`; both where it is left out.
         """
+        conditions = [_TURN_CONDITION]
+        conditions += [TABLE.c.id.not_in(sorted(exclude))] if exclude else []
+        conditions += [] if only_kind is None else [TABLE.c.kind == only_kind]
         rows = self._tx.leases.claim(
             OUTGOING,
             lease,
             agency=agency,
             states=states,
             only_ids=only_ids,
-            where=and_(_TURN_CONDITION, TABLE.c.id.not_in(sorted(exclude))) if exclude else _TURN_CONDITION,
+            where=and_(*conditions),
             only_due=only_due,
             limit=limit,
             after_id=after_id,

@@ -56,7 +56,8 @@ class Schedule:
 
     def list_jobs(self, agency: str) -> dict[str, JobRow]:
         """List the jobs of an agency, by name."""
-        query = select(TABLE).where(TABLE.c.agency == agency).order_by(TABLE.c.job)
+        is_job = ~TABLE.c.job.startswith(_LISTED, autoescape=True)
+        query = select(TABLE).where(TABLE.c.agency == agency, is_job).order_by(TABLE.c.job)
         return {row["job"]: JobRow.from_row(row) for row in self._tx.connection.execute(query).mappings()}
 
     def find_listed_until(self, agency: str, kind: str) -> datetime | None:
@@ -64,7 +65,7 @@ class Schedule:
 
         Args:
             agency: code of the agency.
-            kind: `EDOC` or `STATUS`.
+            kind: value of a `MessageType`.
         """
         row = self.find_job(agency, _LISTED + kind)
         return row.succeeded_at if row is not None else None
@@ -75,6 +76,12 @@ class Schedule:
         is_later = or_(TABLE.c.succeeded_at.is_(None), TABLE.c.succeeded_at < until)
         row = (TABLE.c.agency == agency, TABLE.c.job == _LISTED + kind, is_later)
         values = {"succeeded_at": until, "updated_at": self._tx.now}
+        self._tx.connection.execute(update(TABLE).where(*row).values(values))
+
+    def record_listed_anew(self, agency: str, kind: str, *, until: datetime) -> None:
+        """Record how far a list is believed to be read, where what is recorded lies in the future."""
+        values = {"succeeded_at": until, "updated_at": self._tx.now}
+        row = (TABLE.c.agency == agency, TABLE.c.job == _LISTED + kind, TABLE.c.succeeded_at > self._tx.now)
         self._tx.connection.execute(update(TABLE).where(*row).values(values))
 
     def ensure_job(self, agency: str, name: str, *, first_at: datetime) -> None:

@@ -12,20 +12,20 @@ from sqlalchemy import Engine, text
 
 from .._core import make_private_folder, protect_database, utc_now
 from ..errors import NotFound
-from . import audit_log
 from ._sql import (
     DRIVER_ERRORS,
     ConnectionSource,
     SqliteConnectionSource,
     as_store_error,
+    as_typed_error,
     find_database_file,
     make_engine,
     select_connection_source,
     translate_driver_errors,
 )
-from .evidence_linking import EvidenceWriter
 from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
-from .maintenance import Announcement, Identity, IdentityWatch
+from .log import EvidenceWriter, gather_entries
+from .maintenance import Announcement, Identity, IdentityWatch, require_never_there
 from .migrate import ensure_schema, read_revision
 from .procrastinate import TaskQueue, require_task_tables
 from .rows import StoreIdentity
@@ -167,18 +167,21 @@ class Store:
 
         Raises:
             ConfigError: tasks are asked for, and the database is not PostgreSQL or procrastinate is not installed.
-            StoreError: it cannot be opened, or has another schema revision.
+            StoreError: it cannot be opened, has another schema revision, or is gone: see `require_never_there`.
         """
         engine = make_engine(url)
         try:
+            files = Spool(spool, owner=owner, keys=spool_keys, drafts=drafts)
+            require_new = partial(require_never_there, engine, files)
             path = find_database_file(engine)
             if path is not None:
+                if not path.exists():
+                    require_new()  # before SQLite makes the file
                 with translate_driver_errors():
                     make_private_folder(path.parent)
                     protect_database(path)
-            is_new = ensure_schema(engine)
+            is_new = ensure_schema(engine, require_new=require_new)
             queue = require_task_tables(engine, is_new=is_new) if tasks else None
-            files = Spool(spool, owner=owner, keys=spool_keys, drafts=drafts)
             return cls(engine, files, clock=clock, tasks=queue, actor=owner)
         except BaseException:
             engine.dispose()
@@ -302,8 +305,8 @@ class StoreTransaction:
             self._group_transaction.__exit__(kind, error, trace)
         except DRIVER_ERRORS as failure:
             raise as_store_error(failure) from failure
-        if isinstance(error, DRIVER_ERRORS):
-            raise as_store_error(error) from error
+        if isinstance(error, (*DRIVER_ERRORS, UnicodeEncodeError)):
+            raise as_typed_error(error) from error
 
     def _write_pending(self) -> None:
         """Write timeline, tasks and evidence, which tell what the block did."""
@@ -312,7 +315,7 @@ class StoreTransaction:
             tx.timeline.write()
             if tasks is not None:
                 tasks.enqueue_changes(tx)
-            self._group_transaction.audit_entries = audit_log.gather_entries(
+            self._group_transaction.audit_entries = gather_entries(
                 tx.connection, tx.audit_events, tx.identities, at=tx.now
             )
         except BaseException as error:
@@ -346,5 +349,5 @@ class StoreSnapshot:
             self._connections.rollback(self._connection)
         except DRIVER_ERRORS as failure:
             raise as_store_error(failure) from failure
-        if isinstance(error, DRIVER_ERRORS):
-            raise as_store_error(error) from error
+        if isinstance(error, (*DRIVER_ERRORS, UnicodeEncodeError)):
+            raise as_typed_error(error) from error

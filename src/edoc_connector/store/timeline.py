@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, insert, select
 
 from .._core import Text
 from ._sql import TABLES, CompiledStatement, Row, split_keys
-from .audit_log import AuditEvent, join_languages
+from .log import AuditEvent, join_languages
 from .rows import TimelineRow
 from .state_machine import StateMachine, Transition
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from sqlalchemy import Connection, func, select
 
 from ._sql import Row
-from .audit_log import AuditEvent, AuditLog
 from .deliveries import Deliveries
 from .directory import Directory
-from .evidence_log import EvidenceLog
 from .leases import Leases
+from .log import AuditEvent, AuditLog, EvidenceLog
 from .outgoing import Outgoing
 from .receipts import Receipts
 from .recipients import Recipients

@@ -18,7 +18,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from .._core import Text
 from ..errors import StoreError
 from ._sql import TABLES, CompiledStatement, Row
-from .audit_log import get_identity_columns
+from .log import get_identity_columns
 from .state_machine import StateMachine, Transition
 
 if TYPE_CHECKING:

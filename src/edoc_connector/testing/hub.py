@@ -13,6 +13,7 @@ from typing import Self
 from edoc_connector.errors import ConfigError
 from edoc_connector.mockhub import (
     AgencySpec,
+    EdocserviceTraps,
     Event,
     FaultPlan,
     Hub,
@@ -135,6 +136,16 @@ class RunningHub:
     def lgsp(self, traps: LgspTraps) -> None:
         self._config = replace(self._config, lgsp=traps)
         self.hub.config = replace(self.hub.config, lgsp=traps)
+
+    @property
+    def edocservice(self) -> EdocserviceTraps:
+        """How the provincial eDoc hub on the same port behaves."""
+        return self.hub.config.edocservice
+
+    @edocservice.setter
+    def edocservice(self, traps: EdocserviceTraps) -> None:
+        self._config = replace(self._config, edocservice=traps)
+        self.hub.config = replace(self.hub.config, edocservice=traps)
 
     def add_agency(
         self,

@@ -28,8 +28,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from edoc_connector.client import AsyncHubClient, ClientSettings, HubClient
-from edoc_connector.client.bodies import AnswerSink
+from edoc_connector.client import AnswerSink, AsyncHubClient, ClientSettings, HubClient
 from edoc_connector.errors import (
     AuthenticationRejected,
     EdocError,
@@ -74,6 +73,7 @@ class HubContract:
         login: the answer to it.
         fetches_raw: whether a packet comes as it is, not within JSON: then no odd bytes are told from a packet.
         has_directory: whether the dialect has a directory.
+        status_prefix: begins the docIds of statuses, where the hub numbers documents and statuses apart.
     """
 
     verdict: ClassVar[tuple[str, ...]] = ()
@@ -83,6 +83,7 @@ class HubContract:
     login: ClassVar[ScriptedAnswer] = ScriptedAnswer()
     fetches_raw: ClassVar[bool] = False
     has_directory: ClassVar[bool] = True
+    status_prefix: ClassVar[str] = ""
 
     # --- How the hub answers. ---
 
@@ -176,7 +177,10 @@ class HubContract:
     def test_a_status_leaves_too(self, mode: str, contract_packet: Path) -> None:
         """A status packet is sent as documents are."""
         with self._serve(self.answer_sent("8")) as hub:
-            assert self._send(mode, hub, contract_packet, message_type=MessageType.STATUS).doc_id == "8"
+            assert (
+                self._send(mode, hub, contract_packet, message_type=MessageType.STATUS).doc_id
+                == self.status_prefix + "8"
+            )
 
     def test_a_refusal_is_final(self, mode: str, contract_packet: Path) -> None:
         """A refusal in the hub's own form is a HubError that is not tried again, with words in both languages."""
@@ -384,6 +388,9 @@ class HubContract:
             content = result.path.read_bytes()
             is_right = bool(content) if odd.place or self.fetches_raw else content == PACKET
             return "" if is_right else "another packet"
+        return self._judge_list(call, odd, result)
+
+    def _judge_list(self, call: str, odd: OddAnswer, result: Any) -> str:
         is_named = all((row.doc_id if call == "list_waiting" else row.code).strip() for row in result)
         if result and is_named:
             return ""

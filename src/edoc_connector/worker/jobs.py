@@ -30,7 +30,6 @@ from ..connector import (
     release_leases,
 )
 from ..errors import EdocError, NotFound, find_stored_name
-from ..hubs import MessageType
 from ..store import (
     DELIVERIES,
     JOBS_TABLE,
@@ -181,7 +180,7 @@ class AgencyJobs(ForkAware):
         with self._context.lease_keeper.hold_all(JOBS_TABLE, [job.id]):
             try:
                 self._inbox.requeue_due()
-                for kind in (MessageType.EDOC, MessageType.STATUS):
+                for kind in self._inbox.kinds:
                     known_ids += self._inbox.poll_offers(kind)[1]
             except EdocError as error:
                 self._fail_job(job, error)

@@ -103,3 +103,14 @@ def test_a_wrong_time_says_how_it_is_written(text: str, offices: dict[str, Path]
     ran = edoc("deliveries", "--until", text, "-c", offices["H29.05"])
     assert ran.code == 1
     assert "2026-11-20T08:30" in ran.err
+
+
+def test_an_option_that_is_no_utf_8(offices: dict[str, Path], edoc: Edoc) -> None:
+    """Bytes that are no text end in one line, in both languages, and no traceback."""
+    for command in (
+        ("deliveries", "--number", "\udcff"),
+        ("explain", "\udcff"),
+        ("deliveries", "--since", "0001-01-01"),
+    ):
+        ran = edoc(*command, "-c", offices["H29.05"])
+        assert (ran.code, len(ran.errors)) == (1, 1), ran.err

@@ -83,3 +83,17 @@ def test_commands_over_a_platform(
     assert [one.code for one in ran] == [0] * 4, [one.err for one in ran]
     assert "G22" in ran[2].out
     assert not [one for one in ran if PASSWORD in one.out + one.err or "key-H29" in one.out + one.err]
+
+
+def test_capabilities_of_an_edoc_hub(edoc: Edoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What confirmations do there, how statuses are numbered and what packets need is shown, and told as JSON."""
+    monkeypatch.setenv("KEY_H2905", "key")
+    path = _write_config(tmp_path / "a", "H29.05", "Sở Nội vụ", "https://edoc.example.gov.vn/EdocService")
+    path.write_text(path.read_text(encoding="utf-8").replace('"lgsp"', '"edocservice"'), encoding="utf-8")
+    shown = edoc("hub", "capabilities", "--config", path).out
+    assert "status-N" in shown
+    assert "edXML:Status" in shown
+    told = json.loads(edoc("hub", "capabilities", "--config", path, "--json").out)
+    assert (told["dialect"], told["confirms_all_statuses"], told["tells_delivery"]) == ("edocservice", True, False)
+    assert told["packet"]["needs_attachment"] is True
+    assert "To/OrganAdd" in told["packet"]["needed_elements"]

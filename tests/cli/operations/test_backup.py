@@ -43,5 +43,20 @@ def test_put_back_by_other_means(offices: dict[str, Path], edoc: Edoc, sent: str
     wrong = edoc("restored", "--begin", "yesterday", "-c", offices["H29.05"])
     assert (wrong.code, "is no time" in wrong.err) == (1, True)
     begun = edoc("restored", "--begin", "2026-11-20T18:00+07:00", "-c", offices["H29.05"])
-    assert (begun.code, "2026-11-20 11:00" in begun.out) == (1, True)
+    assert (begun.code, "2026-11-20 18:00" in begun.out) == (1, True)
     assert edoc("restored", "--done", "-c", offices["H29.05"]).code == 0
+    both = edoc("restored", "--begin", "2026-11-20T18:00+07:00", "--done", "-c", offices["H29.05"])
+    assert (both.code, "cannot be given together" in both.err) == (2, True)
+
+
+def test_a_database_that_is_gone(offices: dict[str, Path], edoc: Edoc, sent: str, tmp_path: Path) -> None:
+    """No command makes an empty one in its place, doctor says so, and a restore goes on (faults, row 35)."""
+    ours, database = offices["H29.05"], tmp_path / "H29.05" / "edoc.db"
+    assert edoc("backup", tmp_path / "x.backup", "-c", ours).code == 0
+    database.unlink()
+    for command in (("doctor",), ("db", "upgrade"), ("deliveries",)):
+        ran = edoc(*command, "-c", ours)
+        assert (ran.code, "but there was one" in ran.out + ran.err) == (1, True)
+        assert not database.exists()
+    assert edoc("restore", tmp_path / "x.backup", "-c", ours).code == 0
+    assert edoc("show", sent, "-c", ours).code == 0

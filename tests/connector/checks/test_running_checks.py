@@ -28,6 +28,11 @@ def test_a_breaker_that_is_open(office: Office, hub: RunningHub, find: Find, fai
     fails(EdocError, lambda: connector.send(sample_document()))
     assert jobs.transmit()
     assert find(connector, "CHK-HUB-PAUSED") is FAIL
+    (result,) = (one for one in connector.checks() if one.code == "CHK-HUB-PAUSED")
+    error = connector.context.breaker.read().error
+    assert error is not None
+    assert error.en in result.text.en  # with nothing queued, nothing else would say what the hub met
+    assert error.vi in result.text.vi
     hub.faults.clear()
     jobs.poll(only_due=False)
     connector.flush()

@@ -189,3 +189,24 @@ def test_row_40_a_server_that_was_restarted(
     found = first.find_other()
     assert found is not None
     assert found.database == make_url(other_url).database
+
+
+def test_row_40_a_lock_file_that_was_cleaned_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever removes old temporary files removes no lock: the next look takes it again (faults, row 40)."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("edoc_connector.connector.holdings.store_guard._LOOK_SECONDS", 0.0)
+    guards = [StoreGuard(agency="G22", hub="https://hub", database=name) for name in ("one.db", "two.db")]
+    guards[0].require_alone()
+    for lock_file in tmp_path.glob("*/.*.lock"):
+        lock_file.unlink()
+    guards[0].require_alone()
+    found = guards[1].find_other()
+    assert found is not None
+    assert found.database == "one.db"
+    for folder in tmp_path.iterdir():
+        shutil.rmtree(folder)
+    guards[0].require_alone()
+    assert guards[1].find_other() is not None
+    guards[0].release()
+    assert guards[1].find_other() is None
+    guards[1].release()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import pytest
 from edoc_connector.config import Settings
 from edoc_connector.connector import Connector
 from edoc_connector.edxml import Document
+from edoc_connector.errors import InvalidQuery
 from edoc_connector.store import DeliveryState, ReceiptState, restore_backup
 from edoc_connector.testing import RECIPIENT, SENDER, sample_document
 from edoc_connector.testing.hub import HubPacket, RunningHub
@@ -21,7 +23,7 @@ from edoc_connector.testing.postgres import PostgresServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.connector.conftest import Handle, Office, SettingsOf
+    from tests.connector.conftest import Fails, Handle, Office, SettingsOf
 
 COUNT = int(os.environ.get("EDOC_TEST_BACKUP", "30"))  # documents, half of them in either direction
 
@@ -232,3 +234,18 @@ def test_a_store_that_was_put_back_by_hand(office: Office, hub: RunningHub) -> N
     assert (report.is_restoring, report.identity.epoch) == (True, before.identity.epoch + 1)
     assert report.identity.store != before.identity.store
     assert machine.send(sample_document()).state is DeliveryState.SENT
+
+
+@pytest.mark.parametrize("moment", [datetime(9999, 12, 31, tzinfo=UTC), datetime(2026, 11, 27, 18, 0)])
+def test_a_restore_to_a_time_that_cannot_be(office: Office, fails: Fails, moment: datetime) -> None:
+    """A time to come, or without a zone, is refused, and the store stays as it is."""
+    connector = office("H29.05")
+    fails(InvalidQuery, lambda: connector.begin_restore(moment), "in the past, with its zone")
+    assert not connector.restored().is_restoring
+
+
+def test_the_time_in_question_is_told_as_operators_tell_time(office: Office) -> None:
+    """The advice names Vietnam's time and its zone, as every command does."""
+    advice = office("H29.05").begin_restore(datetime(2026, 11, 20, 23, 30, tzinfo=UTC)).advice
+    assert "2026-11-21 06:30 – " in advice[0].en
+    assert "(UTC+7)" in advice[0].vi

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from edoc_connector.errors import StoreError
 from edoc_connector.store import NewDelivery, SpoolKey, SpoolKeys, Store, write_backup
+from edoc_connector.store._sql import make_engine
 from edoc_connector.store.maintenance import backup as backup_module
 
 New = Callable[..., NewDelivery]
@@ -104,3 +106,24 @@ def test_a_backup_that_does_not_fit(store: Store, tmp_path: Path, url: str) -> N
     """An error of the disk is a StoreError, and an older backup of that name stays (faults, row 23)."""
     with pytest.raises(StoreError):
         write_backup(url, tmp_path / "no folder" / "x.backup", spool=store.spool.root)
+
+
+def test_two_backups_of_one_name_at_once(store: Store, new_delivery: New, tmp_path: Path, url: str) -> None:
+    """Neither touches the other's copy of the database; what a program that was killed left goes in time (row 35)."""
+    names = [add(store, new_delivery, str(number)) for number in range(2)]
+    old, young = (tmp_path / f".x.backup.{number:016x}.database.part" for number in range(2))
+    for left, age in ((old, 8), (young, 1)):
+        left.touch()
+        os.utime(left, times=(time.time() - age * 86400,) * 2)
+    engine = make_engine(url)
+    with (
+        backup_module._copy_database(engine, tmp_path / "x.backup") as (first, _),
+        backup_module._copy_database(engine, tmp_path / "x.backup") as (second, add_second),
+        zipfile.ZipFile(tmp_path / "second", "w") as zip_file,
+    ):
+        add_second(archive := backup_module._Archive(zip_file))
+    engine.dispose()
+    assert first.packet_names == second.packet_names == set(names)
+    assert archive.members
+    is_file = url.startswith("sqlite")
+    assert {path for path in tmp_path.iterdir() if "part" in path.name} == ({young} if is_file else {old, young})

@@ -31,9 +31,27 @@ from .paging import (
 from .receipt_report import describe_receipt, find_receipt, format_sender, print_receipt
 
 if TYPE_CHECKING:
-    from ...connector import DeliveryState, ReceiptState
+    from ...connector import Delivery, DeliveryState, ReceiptState
 
 State = TypeVar("State", bound=StrEnum)
+
+_DELIVERY_COLUMNS = (
+    "document / văn bản",
+    "subject / trích yếu",
+    "state / tình trạng",
+    "recipients / nơi nhận",
+    "sent / gửi lúc",
+)
+_RECEIPT_COLUMNS = (
+    "document / văn bản",
+    "from / nơi gửi",
+    "kind / loại",
+    "subject / trích yếu",
+    "authority / xác thực",
+    "state / tình trạng",
+    "last status / đã báo",
+    "received / nhận lúc",
+)
 
 
 def deliveries(
@@ -72,24 +90,8 @@ def deliveries(
     if as_json:
         print_json_page([describe_delivery(delivery) for delivery in found], found)
         return
-    columns = (
-        "document / văn bản",
-        "subject / trích yếu",
-        "state / tình trạng",
-        "recipients / nơi nhận",
-        "sent / gửi lúc",
-    )
-    rows = (
-        (
-            one.id,
-            one.subject,
-            labels.format_label(labels.DELIVERY, one.state),
-            labels.format_recipients(one),
-            one.sent_at and format_local_time(one.sent_at),
-        )
-        for one in found
-    )
-    print_table(f"Sent / Đã gửi: {format_count(found)}", columns, rows)
+    rows = map(_build_delivery_row, found)
+    print_table(f"Sent / Đã gửi: {format_count(found)}", _DELIVERY_COLUMNS, rows)
     options = {"state": state, "recipient": recipient, "since": first, "until": last, "number": number}
     hint_next_page("deliveries", found, {**options, "limit": limit, **name_source(config, agency)})
 
@@ -133,19 +135,19 @@ def receipts(
     if as_json:
         print_json_page(found, page)
         return
-    columns = (
-        "document / văn bản",
-        "from / nơi gửi",
-        "kind / loại",
-        "subject / trích yếu",
-        "authority / xác thực",
-        "state / tình trạng",
-        "last status / đã báo",
-        "received / nhận lúc",
-    )
-    print_table(f"Received / Văn bản đến: {format_count(page)}", columns, map(_build_row, found))
+    print_table(f"Received / Văn bản đến: {format_count(page)}", _RECEIPT_COLUMNS, map(_build_row, found))
     options = {"state": state, "statuses": statuses, "sender": sender, "since": first, "until": last, "number": number}
     hint_next_page("receipts", page, {**options, "limit": limit, **name_source(config, agency)})
+
+
+def _build_delivery_row(delivery: Delivery) -> tuple[Any, ...]:
+    return (
+        delivery.id,
+        delivery.subject,
+        labels.format_label(labels.DELIVERY, delivery.state),
+        labels.format_recipients(delivery),
+        delivery.sent_at and format_local_time(delivery.sent_at),
+    )
 
 
 def _parse_delivery_state(text: str | None) -> DeliveryState | None:

@@ -45,6 +45,16 @@ def _list_abilities(found: HubCapabilities) -> list[tuple[str, str, str]]:
         ("list of sent packets", "danh sách gói đã gửi", _as_mark(found.has_sent_list)),
         ("lists by date, most days at a time", "liệt kê theo ngày, số ngày tối đa", by_date),
         ("days that the first list looks back", "số ngày của lần liệt kê đầu", first_days),
+        ("tells whether it has a document", "trả lời đã có văn bản hay chưa", _as_mark(found.tells_documents)),
+        ("accepted means passed on", "đã nhận tức là đã chuyển tiếp", _as_mark(found.tells_delivery)),
+        ("a status may be sent again", "gửi lại trạng thái không gây trùng", _as_mark(found.repeats_statuses)),
+        (
+            "any confirmation confirms every status",
+            "một xác nhận là xác nhận mọi trạng thái",
+            _as_mark(found.confirms_all_statuses),
+        ),
+        ("statuses are numbered apart, as", "trạng thái đánh số riêng, dạng", _as_numbering(found.status_prefix)),
+        ("may build documents anew", "có thể dựng lại văn bản", _as_mark(found.rebuilds_documents)),
         ("directory", "danh bạ", _as_mark(found.has_directory)),
         ("statuses told by a call", "báo trạng thái bằng lời gọi", _as_mark(found.tells_statuses_by_update)),
     ]
@@ -70,6 +80,10 @@ def _list_demands(profile: PacketProfile) -> list[tuple[str, str, str]]:
 
 def _as_mark(value: bool) -> str:
     return "✓" if value else "–"
+
+
+def _as_numbering(prefix: str) -> str:
+    return f"{prefix}N" if prefix else "–"
 
 
 def _as_size(value: int | None) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...errors import ConfigError
-from ..errors import name_commands
+from ..errors import WrongOption, name_commands
 from ..exchange import open_connector
 from ..options import CONFIG, AgencyOption, ConfigOption
 from ..output import ExitCode, format_local_time, say
@@ -92,6 +92,11 @@ def restored(
 
     Exit code 1 as long as the restore is under way.
     """
+    if begin is not None and done:
+        raise WrongOption(
+            "--begin and --done cannot be given together: a restore begins, is caught up with, and then is done.",
+            vi="không dùng --begin cùng với --done: bắt đầu, xử lý xong rồi mới kết thúc việc khôi phục.",
+        )
     with open_connector(config, agency) as connector:
         if begin is not None:
             report = connector.begin_restore(_parse_time(begin))

@@ -26,6 +26,7 @@ def upgrade(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> None:
     task_tables: dict[str, bool] = {}  # by database: whether it has those of the engine too
     for one in agencies:
         url = one.store_url()
+        store.require_not_lost(url, spool=one.spool(), owner=one.agency.id)
         task_tables[url] = task_tables.get(url, False) or one.worker.engine == "procrastinate"
     for url, tasks in task_tables.items():
         revision = store.upgrade(url, tasks=tasks)

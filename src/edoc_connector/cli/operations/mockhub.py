@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,62 +22,102 @@ class HashForm(StrEnum):
     EXACT = "exact"
 
 
+class EdocTrap(StrEnum):
+    """Switches of the eDoc hub."""
+
+    SHARED_CACHE = "shared-cache"
+    REBUILT = "rebuilt"
+    LOST = "lost"
+    POST = "post"
+    LONG_CODES = "long-codes"
+    ONE_BY_ONE = "one-by-one"
+
+
+_EDOC_TRAPS: dict[EdocTrap, tuple[tuple[str, Any], ...]] = {
+    EdocTrap.SHARED_CACHE: (("shares_cache", True),),
+    EdocTrap.REBUILT: (("keeps_packets", False),),
+    EdocTrap.LOST: (("forwards", False),),
+    EdocTrap.POST: (("list_method", "POST"),),
+    EdocTrap.LONG_CODES: (("min_code_length", 11),),
+    EdocTrap.ONE_BY_ONE: (("confirms_all_statuses", False),),
+}
+
+
+DataOption = Annotated[Path, typer.Option(metavar="DIR", help="Database and packets. / Thư mục dữ liệu.")]
+AgenciesOption = Annotated[
+    list[str],
+    typer.Option(
+        metavar="CODE:SECRET[:NAME]",
+        help="An agency; repeat it. The secret may be a reference, CODE:env:NAME or CODE:file:PATH: other users of "
+        "the machine can read a command line. / Một đơn vị; dùng nhiều lần.",
+    ),
+]
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="TCP port, 0 for a free one. / Cổng TCP.")]
+HostOption = Annotated[str, typer.Option(help="Address to listen on. / Địa chỉ lắng nghe.")]
+PasswordOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REF",
+        help="Password of the page and /mock/*: env:NAME, file:PATH or cmd:…; needed where --host lets others in. "
+        "/ Mật khẩu của trang và /mock/*.",
+    ),
+]
+PassThroughOption = Annotated[
+    bool,
+    typer.Option(
+        "--pass-through",
+        help="Deliver the bytes that were sent, do not rebuild packets. / Chuyển nguyên gói tin, không đóng gói lại.",
+    ),
+]
+HashOption = Annotated[
+    HashForm, typer.Option("--hash", help="Form of hash-file to insist on. / Dạng hash-file được chấp nhận.")
+]
+ToleranceOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="SECONDS",
+        help="Refuse time stamps that are further off; any is taken by default. / "
+        "Từ chối mốc thời gian lệch quá mức này; mặc định không kiểm tra.",
+    ),
+]
+RefuseOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="CALL", help="Refuse a call, e.g. getSentEdocList; repeat it. / Từ chối một lệnh gọi."),
+]
+LoginOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME:REF",
+        help="Login that the platform under /v1 wants, NAME:env:VARIABLE or NAME:file:PATH; none by default. / "
+        "Đăng nhập của nền tảng LGSP ở /v1; mặc định không cần.",
+    ),
+]
+EdocTrapOption = Annotated[
+    list[EdocTrap] | None,
+    typer.Option(
+        help="What the eDoc hub under /EdocService does that nobody expects; repeat it. / "
+        "Hành vi bất thường của trục eDoc ở /EdocService; dùng nhiều lần.",
+    ),
+]
+
+
 def mockhub(
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Database and packets. / Thư mục dữ liệu.")],
-    agency: Annotated[
-        list[str],
-        typer.Option(
-            metavar="CODE:SECRET[:NAME]",
-            help="An agency; repeat it. The secret may be a reference, CODE:env:NAME or CODE:file:PATH: other users of "
-            "the machine can read a command line. / Một đơn vị; dùng nhiều lần.",
-        ),
-    ],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port, 0 for a free one. / Cổng TCP.")] = 8480,
-    host: Annotated[str, typer.Option(help="Address to listen on. / Địa chỉ lắng nghe.")] = "127.0.0.1",
-    password: Annotated[
-        str | None,
-        typer.Option(
-            metavar="REF",
-            help="Password of the page and /mock/*: env:NAME, file:PATH or cmd:…; needed where --host lets others in. "
-            "/ Mật khẩu của trang và /mock/*.",
-        ),
-    ] = None,
-    pass_through: Annotated[
-        bool,
-        typer.Option(
-            "--pass-through",
-            help="Deliver the bytes that were sent, do not rebuild packets. / "
-            "Chuyển nguyên gói tin, không đóng gói lại.",
-        ),
-    ] = False,
-    hash_form: Annotated[
-        HashForm, typer.Option("--hash", help="Form of hash-file to insist on. / Dạng hash-file được chấp nhận.")
-    ] = HashForm.ANY,
-    clock_tolerance: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="SECONDS",
-            help="Refuse time stamps that are further off; any is taken by default. / "
-            "Từ chối mốc thời gian lệch quá mức này; mặc định không kiểm tra.",
-        ),
-    ] = None,
-    refuse: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CALL", help="Refuse a call, e.g. getSentEdocList; repeat it. / Từ chối một lệnh gọi."),
-    ] = None,
-    lgsp_login: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME:REF",
-            help="Login that the platform under /v1 wants, NAME:env:VARIABLE or NAME:file:PATH; none by default. / "
-            "Đăng nhập của nền tảng LGSP ở /v1; mặc định không cần.",
-        ),
-    ] = None,
+    data: DataOption,
+    agency: AgenciesOption,
+    port: PortOption = 8480,
+    host: HostOption = "127.0.0.1",
+    password: PasswordOption = None,
+    pass_through: PassThroughOption = False,
+    hash_form: HashOption = HashForm.ANY,
+    clock_tolerance: ToleranceOption = None,
+    refuse: RefuseOption = None,
+    lgsp_login: LoginOption = None,
+    edoc_trap: EdocTrapOption = None,
 ) -> None:
     """Run a hub to test against; its page is at the address it prints. / Chạy trục giả lập để kiểm thử."""
     require_mockhub()
-    from ...mockhub import AgencySpec, LgspTraps, MockHubConfig, serve
+    from ...mockhub import AgencySpec, EdocserviceTraps, LgspTraps, MockHubConfig, serve
 
     username, _, reference = (lgsp_login or "").partition(":")
     if lgsp_login is not None and not reference:
@@ -94,6 +134,7 @@ def mockhub(
         clock_tolerance=None if clock_tolerance is None else timedelta(seconds=clock_tolerance),
         refuse=frozenset(refuse or ()),
         password=_resolve_password(password, "--password"),
+        edocservice=EdocserviceTraps(**{name: value for one in edoc_trap or () for name, value in _EDOC_TRAPS[one]}),
         lgsp=LgspTraps(username=username, password=_resolve_password(reference or None, "--lgsp-login")),
     )
     serve(config, host=host, port=port, on_ready=_announce_url)

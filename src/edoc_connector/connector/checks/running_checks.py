@@ -21,7 +21,8 @@ def _find_open_breaker(subject: Subject) -> Values | None:
     breaker = _read_job(subject, HUB_BREAKER)
     if breaker is None or breaker.failures == 0:
         return None
-    return {"failures": breaker.failures, "error": breaker.error_code or "?"}
+    error = Text(breaker.error_text or breaker.error_code or "?", breaker.error_vi or breaker.error_code or "?")
+    return {"failures": breaker.failures, "error": error}
 
 
 def _find_failing_polls(subject: Subject) -> Values | None:
@@ -47,12 +48,14 @@ RUNNING_CHECKS = (
         severity=CheckSeverity.FAIL,
         title=Text("work with the hub goes on", "việc với trục không bị tạm dừng"),
         sentence=Text(
-            "work with the hub pauses after {failures} failures in a row ({error}); everything stays queued",
-            "việc với trục đang tạm dừng sau {failures} lần lỗi liên tiếp ({error}); mọi thứ vẫn trong hàng đợi",
+            "work with the hub pauses, everything stays queued; {failures} failures in a row, the last one: {error}",
+            "việc với trục đang tạm dừng, mọi thứ vẫn trong hàng đợi; {failures} lần lỗi liên tiếp, lần cuối: {error}",
         ),
         cure=Text(
-            "see edoc explain with the id of something queued: it says what answers; it goes on by itself afterwards",
-            "xem edoc explain với mã của văn bản đang chờ để biết trục trả lời gì; hết lỗi sẽ tự chạy tiếp",
+            "do what the error says; it goes on by itself afterwards. edoc explain with the id of something queued "
+            "says more",
+            "hãy làm theo thông báo lỗi; hết lỗi sẽ tự chạy tiếp. edoc explain với mã của văn bản đang chờ cho biết "
+            "thêm",
         ),
         find=_find_open_breaker,
     ),

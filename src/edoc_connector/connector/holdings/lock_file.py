@@ -54,6 +54,16 @@ class LockFile:
         self._descriptor = descriptor
         return None
 
+    def is_in_place(self) -> bool:
+        """Whether the lock is held, and by the file that others find: cleaners of temporary files remove old ones."""
+        if self._descriptor is None:
+            return fcntl is None
+        try:
+            found = self._path.stat()
+        except OSError:
+            return False
+        return os.path.samestat(found, os.fstat(self._descriptor))
+
     def release(self) -> None:
         """Give the lock back, where it is held."""
         descriptor, self._descriptor = self._descriptor, None

@@ -102,6 +102,8 @@ class StoreGuard:
     def find_other(self) -> OtherStore | None:
         """Find another store that is used for the agency; where there is none, hold the locks from now on."""
         with self._lock:
+            if not all(lock_file.is_in_place() for lock_file in self._held):
+                self._release_files()
             if not self._has_files:
                 other = self._lock_folders()
                 if other is not None:

@@ -5,6 +5,7 @@ from .inbox import Inbox, ReceivedStatus
 from .prefetch import ReceiveInterruption
 from .receipt import Receipt
 from .receive_loop import ReceiveLoop
+from .status_sweep import StatusSweep
 
 __all__ = [
     "AuthorityFinding",
@@ -13,5 +14,6 @@ __all__ = [
     "ReceiveInterruption",
     "ReceiveLoop",
     "ReceivedStatus",
+    "StatusSweep",
     "read_findings",
 ]

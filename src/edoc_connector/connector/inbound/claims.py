@@ -82,9 +82,17 @@ def judge(
     ruling = decide(claim, _build_rules(context))
     if subject.odd_name:
         ruling = replace(ruling, findings=(*ruling.findings, AuthorityFinding("ID-SPELLING", subject.odd_name)))
+    if _is_rebuilt(context, row, message):
+        ruling = replace(ruling, findings=(*ruling.findings, AuthorityFinding("HUB-REBUILT", row.hub_doc_id)))
     return JudgedPacket(
         ruling=ruling, party=subject.party or sender, delivery=subject.delivery, targets=subject.targets
     )
+
+
+def _is_rebuilt(context: ConnectorContext, row: ReceiptRow, message: Message) -> bool:
+    """Whether a hub that does so put its own number in the place of a document's id."""
+    is_possible = context.capabilities.rebuilds_documents
+    return is_possible and isinstance(message, Document) and message.id == row.hub_doc_id
 
 
 def build_columns(verified: VerifiedPacket, judged: JudgedPacket) -> dict[str, Any]:

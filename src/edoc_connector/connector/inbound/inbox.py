@@ -104,6 +104,16 @@ class Inbox:
         self._context = context
         self.intake = Intake(context)
 
+    @property
+    def kinds(self) -> tuple[MessageType, ...]:
+        """The kinds of packets in the order in which a poll asks for them.
+
+        Documents first, as a status may be about one of them; where a confirmation confirms every status, statuses.
+        """
+        if self._context.capabilities.confirms_all_statuses:
+            return MessageType.STATUS, MessageType.EDOC
+        return MessageType.EDOC, MessageType.STATUS
+
     def recover(self) -> None:
         """Offer again what dead applications were handling, where a look at the store finds any."""
         with self._context.store.snapshot() as tx:
@@ -242,15 +252,24 @@ class Inbox:
         return found
 
     def _find_listed_until(self, kind: MessageType, asked_at: datetime) -> datetime:
-        """Find how far the hub's lists by date were read; where none was, note where the first one begins."""
+        """Find how far the hub's lists by date were read; where none was, note where the first one begins.
+
+        A time to come is one that a clock ahead wrote: nobody knows how far they were read, and the first one is read
+        again.
+        """
         agency = self._context.agency
         with self._context.store.snapshot() as tx:
             since = tx.schedule.find_listed_until(agency, kind)
-        if since is None:  # noted before it is asked for: the first answer may be weeks away
-            since = asked_at - timedelta(days=self._context.capabilities.first_days)
-            with self._context.store.transaction() as tx:
-                tx.schedule.record_listed(agency, kind, until=since)
-        return since
+        if since is not None and since <= asked_at + self._context.overdue_limits.written:
+            return since
+        start = asked_at - timedelta(days=self._context.capabilities.first_days)
+        with self._context.store.transaction() as tx:  # before it is asked for: the first answer may be weeks away
+            if since is None:
+                tx.schedule.record_listed(agency, kind, until=start)
+            else:
+                log.error("a wrong clock wrote how far %s of %s were listed; they are listed once more", kind, agency)
+                tx.schedule.record_listed_anew(agency, kind, until=start)
+        return start
 
     def open_status(self, row: ReceiptRow) -> ReceivedStatus | None:
         """Open a status packet that came in, and find the delivery it is about; None where it is no status.
@@ -357,6 +376,8 @@ class Inbox:
                     new_doc_ids.remove(row.hub_doc_id)  # a hub may list it twice
                     tx.audit_log.record("offer", RECEIPTS, row.id, _as_announcement(waiting))
                 if row.error_code in (RESTORED, NOT_OURS) and row.state == ReceiptState.QUARANTINED:
+                    if row.error_code == RESTORED and not waiting.is_waiting:
+                        continue  # it was confirmed after the backup
                     row = rows[waiting.doc_id] = _take_up_after_restore(tx, row)
                 if row.state == ReceiptState.LISTED:
                     new_ids[row.id] = None

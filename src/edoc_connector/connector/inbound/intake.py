@@ -82,6 +82,13 @@ class DownloadedPacket:
         return self.verified is not None or self.refusal is not None or self.retry_error is not None
 
     @property
+    def message(self) -> Message | None:
+        """What came, let in or not; None where it cannot be read."""
+        if self.verified is not None:
+            return self.verified.message
+        return None if self.unadmitted is None else self.unadmitted[0]
+
+    @property
     def is_document(self) -> bool:
         """Whether a document came, and not a status or something that cannot be read."""
         return self.verified is not None and isinstance(self.verified.message, Document)
@@ -305,9 +312,12 @@ class Intake:
             # Whether a packet is a duplicate is looked up first and written afterwards.
             tx.advisory_lock(f"inbox {self._context.agency}")
             packets = [downloaded.verified for downloaded in downloads if downloaded.verified is not None]
+            shares_numbers = bool(self._context.capabilities.status_prefix)
             existing_copies = ExistingCopies.from_store(tx, self._context.agency, packets)
             checked = [
-                replace(downloaded, is_misdelivered=True) if _is_misdelivered(tx, downloaded) else downloaded
+                replace(downloaded, is_misdelivered=True)
+                if _is_misdelivered(tx, downloaded, shares_numbers=shares_numbers)
+                else downloaded
                 for downloaded in downloads
             ]
             duplicate_ids = {
@@ -339,21 +349,24 @@ class Intake:
         row, file = downloaded.row, downloaded.file
         if downloaded.retry_error is not None:
             self._postpone(tx, row, downloaded.retry_error, is_counted=downloaded.common_error is None)
+        elif downloaded.is_misdelivered and file is not None:
+            values = self._describe_other_body(tx, downloaded) | as_spool_columns(file)
+            quarantine_misdelivered(tx, row, values, limits=self._context.limits)
         elif downloaded.refusal is not None and file is not None:
             values = self._describe_unadmitted(tx, downloaded) | as_spool_columns(file)
             is_told = is_verdict(downloaded.refusal)
             quarantine(tx, row, downloaded.refusal, values, limits=self._context.limits, notify_hub=is_told)
-        elif downloaded.is_misdelivered and file is not None:
-            values = self._describe_unadmitted(tx, downloaded) | as_spool_columns(file)
-            quarantine_misdelivered(tx, row, values, limits=self._context.limits)
         elif downloaded.verified is not None:
             enter_packet(tx, self._context, row, downloaded.verified)
 
+    def _describe_other_body(self, tx: Tx, downloaded: DownloadedPacket) -> dict[str, Any]:
+        """Describe another packet's body: who vouches for it, and nothing of what it says."""
+        if downloaded.verified is None:
+            return {}
+        return as_authority_columns(judge_verified(tx, self._context, downloaded.row, downloaded.verified).ruling)
+
     def _describe_unadmitted(self, tx: Tx, downloaded: DownloadedPacket) -> dict[str, Any]:
-        """Describe a packet that is set aside: who vouches for it and, unless it is another one's, what it says."""
-        if downloaded.verified is not None:
-            judged = judge_verified(tx, self._context, downloaded.row, downloaded.verified)
-            return as_authority_columns(judged.ruling)
+        """Describe a packet that is set aside: who vouches for it, and what it says."""
         if downloaded.unadmitted is None:
             return {}
         message, verification, signer = downloaded.unadmitted
@@ -425,14 +438,26 @@ def _is_announced_sender(tx: Tx, row: ReceiptRow, sender: str) -> bool:
     return not row.offered_by or sender == row.offered_by or is_same_agency(tx, row.agency, row.offered_by, sender)
 
 
-def _is_misdelivered(tx: Tx, downloaded: DownloadedPacket) -> bool:
+def _is_of_shared_number(tx: Tx, row: ReceiptRow, message: Message) -> bool:
+    """Whether a packet is of the other kind than was listed, or for somebody else: the hub took one for the other."""
+    if isinstance(message, StatusMessage) != (row.message_type == STATUS):
+        return True
+    addressees = find_addressees(tx, row, message)
+    return bool(addressees) and row.agency not in addressees
+
+
+def _is_misdelivered(tx: Tx, downloaded: DownloadedPacket, *, shares_numbers: bool) -> bool:
     """Whether a packet has another one's body: neither sender nor addressee is the one that the hub announced.
 
     One of the two may differ for an honest reason (a code of the other system, a hub that names itself).
     """
-    if downloaded.verified is None or downloaded.duplicate_checked:
+    row, message = downloaded.row, downloaded.message
+    if message is None or downloaded.duplicate_checked:
         return False
-    row, message = downloaded.row, downloaded.verified.message
+    if shares_numbers:
+        return _is_of_shared_number(tx, row, message)
+    if downloaded.verified is None:
+        return False
     if _is_announced_sender(tx, row, message.sender.id):
         return False
     addressees = find_addressees(tx, row, message)

@@ -92,7 +92,7 @@ class Prefetch:
     def __enter__(self) -> Self:
         """Ask the hub what it offers, and begin to bring it in."""
         self._inbox.requeue_due()
-        for kind in (MessageType.EDOC, MessageType.STATUS):  # documents first: a status may be about one of them
+        for kind in self._inbox.kinds:
             if self._stopped.is_set() or not self._list_offers(kind):
                 break
         self._pending_ids = {key for step in self._steps if not step.is_recheck for key in step.keys}

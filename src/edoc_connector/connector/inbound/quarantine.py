@@ -63,8 +63,8 @@ def quarantine_misdelivered(tx: Tx, row: ReceiptRow, values: dict[str, Any], *, 
 
 def _build_misdelivery_error(row: ReceiptRow) -> ProtocolError:
     return ProtocolError(
-        f"under docId {row.hub_doc_id} the hub gave a packet of another sender to another recipient. It is set aside "
-        "and not confirmed; the next polls ask for it again. Tell the hub's operator.",
-        vi=f"Với docId {row.hub_doc_id}, trục trả về gói tin của nơi gửi khác cho nơi nhận khác. Gói tin bị cách ly, "
-        "không xác nhận; các lần nhận sau sẽ tải lại. Hãy báo cho đơn vị vận hành trục.",
+        f"under docId {row.hub_doc_id} the hub gave another packet: of another sender to another recipient, or of "
+        "another kind. It is set aside and not confirmed; the next polls ask for it again. Tell the hub's operator.",
+        vi=f"Với docId {row.hub_doc_id}, trục trả về gói tin khác (của nơi gửi khác cho nơi nhận khác, hoặc khác "
+        "loại). Gói tin bị cách ly, không xác nhận; các lần nhận sau sẽ tải lại. Hãy báo cho đơn vị vận hành trục.",
     )

@@ -56,16 +56,25 @@ class ReceiveLoop(ForkAware):
         self._claimed_ahead: Receipt | None = None
         self._stopped = False
         self._is_parents = False
+        self._gate = outbox.ack_sender.gate
+        self._holds_gate = False
         watch_forks(self)
 
     def renew_after_fork(self) -> None:
         """End here: the threads, and what was claimed, are the parent's."""
         self._is_parents = self._stopped = True
+        self._holds_gate = False
         self._claimed_ahead = None
         self._claim_lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        self._prefetch.__enter__()
+        self._gate.hold()
+        self._holds_gate = True
+        try:
+            self._prefetch.__enter__()
+        except BaseException:
+            self._release_gate()
+            raise
         return self
 
     def __exit__(
@@ -91,6 +100,7 @@ class ReceiveLoop(ForkAware):
             self._stopped = True
             unclaimed, self._claimed_ahead = self._claimed_ahead, None
         self._prefetch.stop()
+        self._release_gate()
         self._ack_pump.stop()
         if unclaimed is not None:
             _give_back(unclaimed)
@@ -171,8 +181,15 @@ class ReceiveLoop(ForkAware):
         elif self._claimed_ahead is not None or self._waiting_ids or self._prefetch.has_more:
             self._ack_pump.notify()
         else:
+            self._release_gate()
             with self._ack_pump.sending_lock:
                 self._outbox.dispatch_due()
+
+    def _release_gate(self) -> None:
+        """Let confirmations leave, where one of them confirms more than its packet: what was listed is here."""
+        if self._holds_gate:
+            self._holds_gate = False
+            self._gate.release()
 
     # -- waiting packets
 

@@ -218,6 +218,7 @@ class Administration:
             snapshot_at: the moment that the store's state is of, aware; rather too early than too late.
 
         Raises:
+            InvalidQuery: the time has no zone, or is not over yet.
             StoreError: the store cannot be written.
         """
         restored.begin_by_hand(self.context, snapshot_at)

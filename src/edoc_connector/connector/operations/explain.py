@@ -33,8 +33,8 @@ from ...store import (
 )
 from .._change_rules import ANSWERED_KINDS, KIND_NAMES_VI, TAKE_BACK_KIND, WITHDRAWING_KINDS
 from .._context import ConnectorContext
-from .._hub_breaker import read_breaker
 from .._retry import Undecided
+from ..hub_access import read_breaker
 from ..inbound import read_findings
 from ..outbound import is_correctable
 
@@ -236,6 +236,14 @@ _RECEIPT_NEXT_WORDS: Mapping[str, _TextPair] = {
         "Cần người phụ trách xem xét; khắc phục xong thì kiểm tra lại bằng recheck().",
     ),
 }
+_ASKED_WORDS = (
+    "The sender asks for it back, or to withdraw it: answer 15 or 16.",
+    "Nơi gửi yêu cầu thu hồi, thay thế hoặc lấy lại: cần trả lời 15 hoặc 16.",
+)
+_OWED_WORDS = (
+    "The sender waits for an answer to this request: answer 15 or 16.",
+    "Nơi gửi chờ trả lời yêu cầu này: cần trả lời 15 hoặc 16.",
+)
 
 
 def _explain_receipt(tx: Tx, row: ReceiptRow) -> Story:
@@ -245,33 +253,8 @@ def _explain_receipt(tx: Tx, row: ReceiptRow) -> Story:
         *_build_answer_events(tx, row.agency, "receipt", [row.id]),
         *_build_outgoing_events(tx, outgoing_rows),
     ]
-    events += [
-        Event(row.created_at, f"sender: {finding.message}", f"nơi gửi: {finding.message_vi}")
-        for finding in read_findings(row)
-    ]
-    if row.verification_text:
-        words_vi = row.verification_vi or row.verification_text
-        events.append(
-            Event(row.created_at, f"signature {row.verification}: {row.verification_text}", f"chữ ký số: {words_vi}")
-        )
-    next_steps: list[_TextPair | None] = [_RECEIPT_NEXT_WORDS.get(row.state)]
-    if row.state == ReceiptState.LISTED:
-        next_steps.append(_describe_due(row, "it is downloaded, with the next poll", "tải về ở lần nhận tới"))
-    if row.state == ReceiptState.QUARANTINED and row.refetch:
-        next_steps.append(_describe_due(row, "it is downloaded once more", "hệ thống tự tải lại một lần nữa"))
-    if row.state == ReceiptState.HANDLING:
-        next_steps.append(_describe_lease(row))
-    if row.change == "asked" or _owes_answer(row):
-        next_steps.append(
-            (
-                "The sender asks for it back, or to withdraw it: answer 15 or 16."
-                if row.change == "asked"
-                else "The sender waits for an answer to this request: answer 15 or 16.",
-                "Nơi gửi yêu cầu thu hồi, thay thế hoặc lấy lại: cần trả lời 15 hoặc 16."
-                if row.change == "asked"
-                else "Nơi gửi chờ trả lời yêu cầu này: cần trả lời 15 hoặc 16.",
-            )
-        )
+    events += _build_check_events(row)
+    next_steps = _describe_receipt_next(row)
     refused_ids = {item.id for item in tx.outgoing.list_refused_about(row.agency, receipt_ids=[row.id])}
     next_steps += [_describe_outgoing_next(item, is_refused=item.id in refused_ids) for item in outgoing_rows]
     next_steps.append(_describe_pause(tx, outgoing_rows))
@@ -284,6 +267,29 @@ def _explain_receipt(tx: Tx, row: ReceiptRow) -> Story:
         events,
         [item for item in next_steps if item is not None],
     )  # fmt: skip
+
+
+def _build_check_events(row: ReceiptRow) -> Iterator[Event]:
+    """Build the events of what was found about a packet's sender and its signature when it came in."""
+    for finding in read_findings(row):
+        yield Event(row.created_at, f"sender: {finding.message}", f"nơi gửi: {finding.message_vi}")
+    if row.verification_text:
+        words_vi = row.verification_vi or row.verification_text
+        yield Event(row.created_at, f"signature {row.verification}: {row.verification_text}", f"chữ ký số: {words_vi}")
+
+
+def _describe_receipt_next(row: ReceiptRow) -> list[_TextPair | None]:
+    """Describe what happens next with a packet itself, and what is owed to its sender."""
+    next_steps: list[_TextPair | None] = [_RECEIPT_NEXT_WORDS.get(row.state)]
+    if row.state == ReceiptState.LISTED:
+        next_steps.append(_describe_due(row, "it is downloaded, with the next poll", "tải về ở lần nhận tới"))
+    if row.state == ReceiptState.QUARANTINED and row.refetch:
+        next_steps.append(_describe_due(row, "it is downloaded once more", "hệ thống tự tải lại một lần nữa"))
+    if row.state == ReceiptState.HANDLING:
+        next_steps.append(_describe_lease(row))
+    if row.change == "asked" or _owes_answer(row):
+        next_steps.append(_ASKED_WORDS if row.change == "asked" else _OWED_WORDS)
+    return next_steps
 
 
 def _owes_answer(row: ReceiptRow) -> bool:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ..._core import Text
+from ...edxml import VIETNAM
+from ...errors import InvalidQuery
 from ...store import (
     NOT_OURS,
     RESTORED,
@@ -84,8 +86,16 @@ def begin_by_hand(context: ConnectorContext, snapshot_at: datetime) -> None:
     """Make a store ready that was put back to an earlier state by other means than `restore_backup`.
 
     Raises:
+        InvalidQuery: the time has no zone, or is not over yet.
         StoreError: the store cannot be written.
     """
+    if snapshot_at.utcoffset() is None or snapshot_at > context.store.clock():
+        raise InvalidQuery(
+            f"the store's state cannot be of {snapshot_at.isoformat()}: give a time in the past, with its zone, such "
+            "as 2026-11-27T18:00+07:00.",
+            vi=f"Kho dữ liệu không thể ở thời điểm {snapshot_at.isoformat()}: hãy ghi thời điểm đã qua, kèm múi giờ, "
+            "ví dụ 2026-11-27T18:00+07:00.",
+        )
     with context.store.transaction("edoc restored") as tx:
         begin_restore(tx, snapshot_at=snapshot_at)
     context.store.accept_identity()
@@ -139,9 +149,10 @@ def _list_asked(tx: Tx, agency: str) -> tuple[str, ...]:
 
 
 def _with_advice(report: RestoreReport) -> RestoreReport:
-    since, until = report.identity.snapshot_at, report.identity.restored_at
+    moments = (report.identity.snapshot_at, report.identity.restored_at)
+    since, until = (moment.astimezone(VIETNAM) for moment in moments if moment is not None)
     values = {
-        "window": f"{since:%Y-%m-%d %H:%M} – {until:%Y-%m-%d %H:%M} UTC",
+        "window": f"{since:%Y-%m-%d %H:%M} – {until:%Y-%m-%d %H:%M} (UTC+7)",
         "unknown": len(report.unknown_documents),
         "aside": len(report.set_aside),
         "asked": len(report.asked),

@@ -32,6 +32,7 @@ from ...store import (
 )
 from .._context import ConnectorContext
 from .._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
+from .confirmation_gate import UNSEEN_STATUSES, ConfirmationGate
 from .packet_builder import build_packet
 from .reconciler import HubCopy, Questions, Reconciler, build_wrong_id_error
 
@@ -103,12 +104,16 @@ class AckSender(ForkAware):
         context: the store, the hub and the key.
         reconciler: asks the hub about statuses that it may have.
         questions: the turn to ask.
+
+    Attributes:
+        gate: tells when confirmations may leave.
     """
 
     def __init__(self, context: ConnectorContext, reconciler: Reconciler, questions: Questions) -> None:
         self._questions = questions
         self._context = context
         self._reconciler = reconciler
+        self.gate = ConfirmationGate(context)
         self._lock = make_lock()
         self._pool: ThreadPoolExecutor | None = None
         watch_forks(self)
@@ -141,6 +146,8 @@ class AckSender(ForkAware):
         rows = self._claim(options, state=OutgoingState.READY, limit=BATCH_SIZE)
         if rows:
             return self.send_claimed(rows)
+        if self.gate.is_needed and (results := self._confirm_in_a_row(options)):
+            return results
         with self._questions.ask_next() as may_ask:
             may_ask = may_ask or not only_due or only_id is not None
             return self.send_claimed(self._claim(options, state=OutgoingState.UNKNOWN, limit=1)) if may_ask else []
@@ -156,6 +163,32 @@ class AckSender(ForkAware):
                 only_ids=None if options.only_id is None else [options.only_id],
                 exclude=options.exclude,
                 longest_due_first=state is OutgoingState.UNKNOWN,
+                only_kind=STATUS if self.gate.is_needed else None,
+            )
+
+    def _confirm_in_a_row(self, options: _ClaimOptions) -> list[AckResult]:
+        """Send the confirmations that wait, once every status is here that they would confirm too."""
+        choice: dict[str, Any] = {"only_due": options.only_due, "exclude": options.exclude, "only_id": options.only_id}
+        wanted = self.gate.list_wanted(**choice)
+        try:
+            with self.gate.open_for(wanted) as may_leave:
+                keys = [row.id for row in self.gate.list_wanted(**choice)] if may_leave else []
+                return self.send_claimed(self._claim_confirmations(keys))
+        except EdocError as error:
+            opens_breaker = decide_retry(error).opens_breaker
+            return [AckResult(key=row.id, error=error, opens_breaker=opens_breaker) for row in wanted]
+
+    def _claim_confirmations(self, keys: Sequence[int]) -> list[OutgoingRow]:
+        if not keys:
+            return []
+        with self._context.store.transaction() as tx:
+            return tx.outgoing.claim_batch(
+                self._context.lease,
+                agency=self._context.agency,
+                states=[OutgoingState.READY],
+                only_due=False,
+                limit=len(keys),
+                only_ids=keys,
             )
 
     def send_claimed(self, rows: Sequence[OutgoingRow]) -> list[AckResult]:
@@ -227,7 +260,8 @@ class AckSender(ForkAware):
         outcome = AckOutcome(row=row)
         try:
             if row.kind == CONFIRM:
-                hub.confirm(row.hub_doc_id or "", Outcome(row.code))
+                confirm = hub.confirm_once if self.gate.is_needed else hub.confirm
+                confirm(row.hub_doc_id or "", Outcome(row.code))
                 outcome = AckOutcome(row=row, doc_id=row.hub_doc_id)
             else:
                 hub_copy = self._send_status(row)
@@ -269,7 +303,7 @@ class AckSender(ForkAware):
             )
         except DuplicateDocument as error:
             return self._reconciler.resolve_duplicate_status(row, error)
-        return HubCopy(result.doc_id)
+        return HubCopy(result.doc_id or None)
 
     def _ensure_packet(self, row: OutgoingRow) -> PacketFile:
         """Find the packet of a status; where it is gone or was altered, build one that says the same."""
@@ -341,7 +375,8 @@ class AckSender(ForkAware):
         )
         confirmed = [outcome.row for outcome in sent_outcomes if outcome.row.kind == CONFIRM]
         if confirmed:
-            tx.receipts.mark_confirmed({row.receipt_id or 0: row.code for row in confirmed})
+            remark = UNSEEN_STATUSES if self.gate.is_needed else None
+            tx.receipts.mark_confirmed({row.receipt_id or 0: row.code for row in confirmed}, remark=remark)
 
     def _record_failure(self, tx: Tx, row: OutgoingRow, error: EdocError) -> None:
         """Record a failed attempt, as `decide_retry` has it; a confirmation is never unknown, it is sent again."""

@@ -12,6 +12,7 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from ...edxml import (
+    SEAL_NAME,
     Business,
     BusinessType,
     Document,
@@ -86,7 +87,7 @@ def submit_recall(
     if rounds and rounds[0].is_refused:
         original, round_number = read_original(context, target), rounds[0].number
         packet = build_recall(original, reason=reason, round_number=round_number, recipients=recipients, staff=staff)
-        return submit(context, packet)
+        return submit(context, _attach_if_needed(context, packet, original))
     open_rounds = [entry for entry in rounds if entry.open_ids]
     asked_ids = frozenset[str]().union(*(entry.asked_ids for entry in open_rounds))
     organizations = tuple(recipients or _select_all_recipients(context, target, are_some_asked=bool(open_rounds)))
@@ -102,7 +103,7 @@ def submit_recall(
     packet = build_recall(
         original, reason=reason, round_number=len(rounds), recipients=unasked or organizations, staff=staff
     )
-    return submit(context, packet)
+    return submit(context, _attach_if_needed(context, packet, original))
 
 
 def submit_update(
@@ -208,7 +209,16 @@ def _rebuild_recall(
         Organization(id=code, name=code)
         for code in sorted(recall_round.asked_ids - {recipient.id for recipient in recipients})
     ]
-    return build_recall(original, reason=reason, round_number=recall_round.number, recipients=recipients, staff=staff)
+    packet = build_recall(original, reason=reason, round_number=recall_round.number, recipients=recipients, staff=staff)
+    return _attach_if_needed(context, packet, original)
+
+
+def _attach_if_needed(context: ConnectorContext, packet: Document, original: Document) -> Document:
+    """Attach the first file of the document to its recall, for a hub that forwards nothing without an attachment."""
+    if not context.packet_profile.needs_attachment:
+        return packet
+    files = tuple(one for one in original.attachments if one.name != SEAL_NAME)
+    return packet.model_copy(update={"attachments": files[:1]})
 
 
 # -- packets

@@ -161,14 +161,12 @@ class Outbox:
         except EdocError as error:
             self._record_delivery_failure(row, error)
         else:
-            self._mark_delivery_sent(row, result.doc_id)
+            self._mark_delivery_sent(row, result.doc_id or None)
 
     def _mark_delivery_sent(self, row: DeliveryRow, doc_id: str | None, detail: Text | str = "") -> None:
         with self._context.store.transaction() as tx:
             self._context.hub.record_exchanges(tx, DELIVERIES, row.id)
-            sent_detail = detail or (
-                f"docId {doc_id}" if doc_id else Text("docId not told", "trục không cho biết docId")
-            )
+            sent_detail = detail or self._describe_taken(doc_id)
             if doc_id is not None and row.state == DeliveryState.UNKNOWN:
                 tx.outgoing.take_id(DELIVERIES, row.id, row.agency, doc_id)
             told = {} if doc_id is None else {row.id: doc_id}
@@ -177,6 +175,17 @@ class Outbox:
             )
         if not is_bound:
             self._record_delivery_failure(row, build_wrong_id_error(doc_id))
+
+    def _describe_taken(self, doc_id: str | None) -> Text:
+        words = Text(f"docId {doc_id}", f"docId {doc_id}")
+        if doc_id is None:
+            words = Text("docId not told", "trục không cho biết docId")
+        if self._context.capabilities.tells_delivery:
+            return words
+        return Text(
+            f"{words.en}; the hub has it, and does not tell whether it is delivered",
+            f"{words.vi}; trục đã nhận nhưng không báo đã chuyển tới nơi hay chưa",
+        )
 
     def _record_delivery_failure(
         self, row: DeliveryRow, error: EdocError, *, state: DeliveryState | None = None
@@ -216,6 +225,9 @@ class Outbox:
 
     def _resolve_duplicate_delivery(self, row: DeliveryRow, error: DuplicateDocument) -> None:
         """Find out whose packet the hub has: ours, from an attempt whose answer was lost, or somebody else's."""
+        if row.was_unknown and not self._context.capabilities.has_sent_list:  # an earlier attempt arrived
+            self._mark_delivery_sent(row, None, Text(*_ALREADY_AT_HUB_WORDS))
+            return
         try:
             finding = self._reconciler.query_hub(row)
         except EdocError as lookup_error:

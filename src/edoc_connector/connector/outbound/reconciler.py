@@ -18,6 +18,7 @@ from ...edxml import StatusMessage
 from ...errors import DuplicateDocument, EdocError, HubError, OutcomeUnknown
 from ...hubs import MessageType, SentState
 from ...store import DELIVERIES, OUTGOING, DeliveryRow, DeliveryState, OutgoingRow, StateMachine, Tx
+from .._change_rules import NEW_KIND
 from .._context import ConnectorContext
 from .._retry import Undecided, as_error_columns, compute_next_attempt, decide_retry
 from .sent_copies import (
@@ -102,6 +103,9 @@ class Reconciler:
             OutcomeUnknown: the hub does not tell yet; the message's lease ended, and it is asked about again later.
             Undecided: the hub cannot tell which of its packets it is.
         """
+        if self._may_repeat(row):
+            self._make_ready(row)
+            return None
         with self._context.store.snapshot() as tx:
             is_early = row.asked > 0 and tx.now < row.next_attempt_at
         if is_early:
@@ -128,7 +132,7 @@ class Reconciler:
             Undecided: the hub cannot tell, or not which of its packets it is.
             EdocError: the hub cannot be asked now.
         """
-        if not self._context.store.identity.is_restoring:
+        if not self._context.store.identity.is_restoring or self._may_repeat(row):
             return None
         try:
             finding = self.query_hub(row)
@@ -138,12 +142,18 @@ class Reconciler:
             raise _build_ambiguous_error(len(finding.copies))
         return HubCopy(finding.doc_id, finding.copy_id) if finding.is_found else None
 
+    def _may_repeat(self, row: SentRow) -> bool:
+        """Whether a message is sent again without a question: a status, at a hub that knows it by what it says."""
+        return isinstance(row, OutgoingRow) and self._context.capabilities.repeats_statuses
+
     def query_hub(self, row: SentRow) -> SentFinding:
         """Ask the hub which of its packets a message is.
 
         Raises:
             EdocError: the hub did not say.
         """
+        if isinstance(row, DeliveryRow) and row.business == NEW_KIND and self._context.capabilities.tells_documents:
+            return self._query_document(row)
         states = self._context.hub.sent_state(_get_message_type(row))
         with self._context.store.snapshot() as tx:
             query = self._build_query(tx, row)
@@ -154,6 +164,23 @@ class Reconciler:
             look_alikes = self._find_look_alikes(tx, row, query, copies)
         finding = self._tell_apart(row, SentFinding(query, copies), look_alikes, states)
         return take_earliest(finding) if self._may_be_forgotten(row) else finding
+
+    def _query_document(self, row: DeliveryRow) -> SentFinding:
+        """Ask a hub that tells of one document, by its code, whether it has a new one of ours.
+
+        Its yes says nothing where another document of ours has the code and the recipients: that one may be meant. Then
+        it counts as a no, and the document is sent again: the hub knows it by its DocumentId.
+        """
+        with self._context.store.snapshot() as tx:
+            query = self._build_query(tx, row)
+            recipients = [one.organ_id for one in tx.recipients.load([row.id])[row.id]]
+            others = [one for one in tx.deliveries.find_all(row.agency, code=row.code) if one.id != row.id]
+            named = tx.recipients.load([one.id for one in others])
+        is_told = self._context.hub.has_document(sender=row.agency, recipients=recipients, code=row.code)
+        is_shared = any({one.organ_id for one in named[other.id]} == set(recipients) for other in others)
+        if not is_told or is_shared:
+            return SentFinding(query)
+        return SentFinding(query, (SentState(sender=row.agency, recipient=recipients[0], notation=row.code),))
 
     def _find_ids_of_others(
         self, tx: Tx, row: SentRow, query: SentQuery, states: Sequence[SentState]

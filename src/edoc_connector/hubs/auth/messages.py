@@ -28,6 +28,10 @@ UNUSABLE_ACCESS_KEY = Text(
     "lgspaccesstoken needs access_key and secret_key, as the gateway's operator issued them.",
     "lgspaccesstoken cần access_key và secret_key do đơn vị vận hành cổng cấp.",
 )
+UNUSABLE_SCHEME = Text(
+    "scheme is the word before the token, such as Bearer, or nothing: printable ASCII without spaces at the ends.",
+    "scheme là từ đứng trước token, ví dụ Bearer, hoặc để trống: ký tự ASCII in được, không có dấu cách ở hai đầu.",
+)
 UNUSABLE_MEMBERS = Text(
     "members holds what the login asks for beside username and password, as plain JSON values.",
     "members chứa các giá trị JSON mà lời gọi đăng nhập cần thêm ngoài username và password.",

@@ -8,17 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..dialect import SECRET
-from ..endpoint import is_usable_url, require_settings
+from ..endpoint import is_header_value, is_usable_url, require_settings
 from ..wire import Flow, WireRequest, WireResponse
 from .answers import MAX_ANSWER, parse_token_answer
 from .authenticator import AccessToken, is_token_refused
-from .client_credentials import build_bearer
-from .messages import MISSING_PASSWORD, UNUSABLE_LIFETIME, UNUSABLE_LOGIN_URL, UNUSABLE_MEMBERS
+from .messages import MISSING_PASSWORD, UNUSABLE_LIFETIME, UNUSABLE_LOGIN_URL, UNUSABLE_MEMBERS, UNUSABLE_SCHEME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenLogin:
-    """Log in by name and password, and carry the token as Bearer.
+    """Log in by name and password, and carry the token as Bearer, or bare where a hub wants it so.
 
     Args:
         login_url: URL of the login; may have a query.
@@ -27,6 +26,7 @@ class TokenLogin:
         members: what the JSON of the login holds beside ``username`` and ``password``.
         token_path: names of the members that lead to the token in the answer, joined by dots.
         lifetime: seconds that a token is used for; less than the platform keeps it.
+        scheme: what stands before the token in the header Authorization; empty for a bare token.
 
     Raises:
         ConfigError: the URL, name or password cannot be used.
@@ -38,6 +38,7 @@ class TokenLogin:
     members: Mapping[str, Any] = field(default_factory=dict, hash=False)
     token_path: str = "data.token"  # noqa: S105  a place, and no token
     lifetime: float = 1500.0
+    scheme: str = "Bearer"
 
     def __post_init__(self) -> None:
         require_settings(
@@ -46,12 +47,13 @@ class TokenLogin:
                 (bool(self.username and self.password), MISSING_PASSWORD),
                 (self.lifetime > 0, UNUSABLE_LIFETIME),
                 (_is_json(self.members), UNUSABLE_MEMBERS),
+                (is_header_value(self.scheme), UNUSABLE_SCHEME),
             )
         )
 
     def build_headers(self, token: AccessToken) -> Mapping[str, str]:
-        """Build the Bearer header."""
-        return build_bearer(token)
+        """Build the header Authorization."""
+        return {"Authorization": f"{self.scheme} {token.value}".lstrip()}
 
     def log_in(self) -> Flow[AccessToken]:
         """Log in; see `Authenticator.log_in`."""

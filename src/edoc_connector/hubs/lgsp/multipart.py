@@ -7,7 +7,8 @@ import secrets
 from pathlib import Path
 
 from ..._core import AnyFile, get_path
-from ..messages import build_empty_packet_error, build_large_packet_error, build_unreadable_packet_error
+from ..messages import build_unreadable_packet_error
+from ..packet_hash import require_size
 from ..results import MessageType
 from ..wire import FileBody
 from .calls import XML
@@ -45,10 +46,7 @@ def require_sendable(packet: AnyFile, *, limit: int) -> None:
         size = path.stat().st_size
     except OSError as error:
         raise build_unreadable_packet_error(path, error) from error
-    if size == 0:
-        raise build_empty_packet_error(path)
-    if size > limit:
-        raise build_large_packet_error(path, limit)
+    require_size(path, size, limit=limit)
 
 
 def _name_file(path: Path) -> str:

@@ -9,10 +9,10 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from ..._core import AnyFile, get_path, open_file
+from ..._core import AnyFile
 from ...errors import ConfigError, EdocError, HubError, UnknownRecipient
 from ..fields import VIETNAM
-from ..messages import build_empty_packet_error, build_large_packet_error, build_unreadable_packet_error
+from ..packet_hash import hash_packet
 from .messages import TIME_WITHOUT_ZONE, build_character_error, build_length_error
 
 PREFIX = "XroadVnpt-"
@@ -36,9 +36,6 @@ _NOT_IN_VALUE = re.compile(r'[^ -~]|[;"]')
 _NOT_IN_JSON_TEXT = re.compile(r"[^ -~]|;")
 
 _UNPADDED_HEX = tuple(f"{byte:x}" for byte in range(256))
-
-_CHUNK = 256 * 1024
-"""Bytes read at a time; a packet that fits into one piece is read but once."""
 
 
 def build_signed_headers(parameters: Mapping[str, str], secret: str) -> dict[str, str]:
@@ -120,19 +117,5 @@ def compute_file_hash(packet: AnyFile, *, sdk_compatible: bool, limit: int) -> t
     Raises:
         AttachmentError: the file cannot be read, is empty or too large.
     """
-    path = get_path(packet)
-    try:
-        with open_file(packet) as file:
-            first = chunk = file.read(_CHUNK)
-            digest, size = hashlib.sha256(first), len(first)
-            while chunk and size <= limit and (chunk := file.read(_CHUNK)):
-                digest.update(chunk)
-                size += len(chunk)
-    except OSError as error:
-        raise build_unreadable_packet_error(path, error) from error
-    if size == 0:
-        raise build_empty_packet_error(path)
-    if size > limit:
-        raise build_large_packet_error(path, limit)
-    text = "".join([_UNPADDED_HEX[byte] for byte in digest.digest()]) if sdk_compatible else digest.hexdigest()
-    return text, first if size == len(first) else None
+    digest, content = hash_packet(packet, limit=limit)
+    return "".join([_UNPADDED_HEX[byte] for byte in digest]) if sdk_compatible else digest.hex(), content

@@ -98,9 +98,8 @@ def find_binding(
     code = parse_code(organ_id)
     if not code.is_well_formed:
         return Binding.MALFORMED if code.value else Binding.UNBOUND
-    asks = directory is not None and (trusted or bool(organisations))
-    aliases = directory.codes(code) if directory is not None and asks else frozenset({code})
-    is_known = code.system is not CodeSystem.OTHER or (directory is not None and asks and code in directory)
+    # a directory is asked only where its answer can count
+    aliases, is_known = _look_up(code, directory if trusted or organisations else None)
     entries, is_exact = _find_entries(code, aliases, organisations)
     if entries is None:
         is_named = trusted and not aliases.isdisjoint(_iter_organ_codes(certificate))
@@ -109,6 +108,14 @@ def find_binding(
         return Binding.CONTRADICTED
     # a code outside the grammars counts only as it is held, letter by letter
     return Binding.BOUND if is_known or is_exact else Binding.UNBOUND
+
+
+def _look_up(code: OrganId, directory: CodeDirectory | None) -> tuple[frozenset[OrganId], bool]:
+    """Look up the codes of the agency with this code, and whether it is known: by its grammar or the directory."""
+    is_in_grammar = code.system is not CodeSystem.OTHER
+    if directory is None:
+        return frozenset({code}), is_in_grammar
+    return directory.codes(code), is_in_grammar or code in directory
 
 
 def list_named_codes(certificate: x509.Certificate) -> tuple[str, ...]:

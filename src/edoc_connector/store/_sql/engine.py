@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
 from ..._core import Text, get_logger
-from ...errors import StoreError
+from ...errors import InvalidQuery, StoreError
 
 log = get_logger("edoc_connector.store")
 
@@ -278,6 +278,18 @@ def as_store_error(error: SQLAlchemyError | OSError | UnicodeDecodeError) -> Sto
     if isinstance(error, UnicodeDecodeError):
         return _build_store_error(_DAMAGED, type(error).__name__, error.reason)
     return _build_store_error(_UNKNOWN_FAILURE, type(error).__name__, str(error))
+
+
+def as_typed_error(
+    error: SQLAlchemyError | OSError | UnicodeDecodeError | UnicodeEncodeError,
+) -> StoreError | InvalidQuery:
+    """Translate as `as_store_error` does; a text that no database takes is its caller's mistake."""
+    if not isinstance(error, UnicodeEncodeError):
+        return as_store_error(error)
+    return InvalidQuery(
+        f"{error.object!r} is no text: it holds half a character ({error.reason}). Give it in UTF-8.",
+        vi=f"{error.object!r} không phải chuỗi văn bản hợp lệ ({error.reason}). Hãy dùng mã UTF-8.",
+    )
 
 
 def build_damaged_error(detail: str) -> StoreError:

@@ -355,7 +355,7 @@ directory = Table(
     sqlite_autoincrement=True,
 )
 
-# The logs of what happened (`evidence_log`), one for each agency. Rows of these tables are only ever added.
+# The logs of what happened (`store.log`), one for each agency. Rows of these tables are only ever added.
 evidence_logs = Table(
     "evidence_logs",
     metadata,

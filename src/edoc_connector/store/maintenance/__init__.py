@@ -4,6 +4,7 @@ from .announcement import Announcement
 from .backup import BackedUp, write_backup
 from .identity import Identity, IdentityWatch
 from .integrity import find_damage
+from .loss import require_never_there, require_not_lost
 from .overview import Overview
 from .restore import Restored, begin_restore, restore_backup
 from .retention import PacketRetention, PacketRow
@@ -19,6 +20,8 @@ __all__ = [
     "Restored",
     "begin_restore",
     "find_damage",
+    "require_never_there",
+    "require_not_lost",
     "restore_backup",
     "write_backup",
 ]

@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -38,6 +40,7 @@ DATABASE_NAME = "database.sqlite3"
 IDENTITY_TABLE = "store_identity"
 CHUNK_BYTES = 1 << 20
 _ROUNDS = 3  # times that the database is copied, where packets are removed meanwhile
+_PART_SECONDS = 7 * 86400.0  # after which no backup is still being written
 _SPOOL_TABLES = ("deliveries", "receipts", "outgoing")
 
 
@@ -180,8 +183,7 @@ def _copy_sqlite(engine: Engine, beside: Path) -> Iterator[tuple[_Snapshot, Call
     """Copy a database of SQLite into a file beside the backup, which is removed afterwards."""
     import sqlite3  # a store on a server does without
 
-    part = beside.with_name(f".{beside.name[:100]}.database.part")
-    remove_database(part)
+    part = _make_part_path(beside)
     create_private(part).close()
     copy_engine = make_engine(f"sqlite:///{part}")
     started_at = datetime.now(UTC)
@@ -204,6 +206,15 @@ def _copy_sqlite(engine: Engine, beside: Path) -> Iterator[tuple[_Snapshot, Call
     finally:
         copy_engine.dispose()
         remove_database(part)
+
+
+def _make_part_path(beside: Path) -> Path:
+    """Make a path that no other backup of this name has, at this moment either; remove what killed programs left."""
+    prefix, suffix = f".{beside.name[:80]}.", ".database.part"
+    for left in [path for path in beside.parent.iterdir() if path.name.startswith(prefix)]:
+        if left.name.endswith(suffix) and time.time() - left.stat().st_mtime > _PART_SECONDS:
+            remove_database(left)
+    return beside.with_name(f"{prefix}{secrets.token_hex(8)}{suffix}")
 
 
 def remove_database(path: Path) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from ..._core import Text
 from ...errors import StoreError
 from .._sql import NO_TABLES, TABLES, CompiledStatement
-from ..evidence_linking import read_last_entry
+from ..log import read_last_entry
 from ..rows import StoreIdentity
 
 if TYPE_CHECKING:

@@ -24,9 +24,8 @@ from sqlalchemy import Connection, Engine, inspect, select, text
 
 from ..._core import Text, create_private, make_private_folder, open_atomic, sync_folder
 from ...errors import StoreError
-from .. import audit_log
 from .._sql import KNOWN_TABLES, TABLES, begin_transaction, find_database_file, make_engine, translate_driver_errors
-from ..evidence_linking import insert_entries
+from ..log import gather_entries, insert_entries
 from ..migrate import run_migrations, upgrade_engine
 from ..rows import CONFIRM, RESTORED, StoreIdentity
 from ..spool import ENCRYPTED_SUFFIX, list_packet_places
@@ -369,7 +368,7 @@ def _begin_restore_in(connection: Connection, manifest: _Manifest) -> dict[str, 
     tx = Tx(connection=connection, now=datetime.now(UTC), actor=_ACTOR)
     counts = begin_restore(tx, snapshot_at=manifest.snapshot_at)
     tx.timeline.write()
-    entries = audit_log.gather_entries(connection, tx.audit_events, tx.identities, at=tx.now)
+    entries = gather_entries(connection, tx.audit_events, tx.identities, at=tx.now)
     insert_entries(connection, entries, at=tx.now)
     return counts
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 
 from ...edxml import StatusCode
 from .._sql import TABLES
-from ..audit_log import PRUNED_TABLE
+from ..log import PRUNED_TABLE
 from ..rows import CONFIRM, TAKE_BACK_KIND
 from ..state_machine import (
     DELIVERIES,

@@ -244,6 +244,16 @@ class Spool:
             if _FOLDER_PATTERN.fullmatch(folder.name) and folder.is_dir():
                 yield from self._list_folder(folder)
 
+    def find_own_packet(self) -> Path | None:
+        """Find any packet whose name tells that it is the owner's."""
+        folders = (path for path in self.root.iterdir() if _FOLDER_PATTERN.fullmatch(path.name) and path.is_dir())
+        files = (path for folder in folders for path in folder.iterdir())
+        return next((path for path in files if self._is_own(path.name)), None)
+
+    def _is_own(self, file_name: str) -> bool:
+        found = _FILE_PATTERN.fullmatch(file_name)
+        return found is not None and parse_owner_tag(found[1]) == self._owner_tag
+
     def _list_folder(self, folder: Path) -> Iterator[tuple[str, PacketFile]]:
         for path in sorted(folder.iterdir()):
             found = _FILE_PATTERN.fullmatch(path.name)

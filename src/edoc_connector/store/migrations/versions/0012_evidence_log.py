@@ -1,4 +1,4 @@
-"""The evidence as a log with a Merkle tree; the chain of before is moved into it by `store.evidence_move`."""
+"""The evidence as a log with a Merkle tree; the chain of before is moved into it by `store.log`."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from edoc_connector.store.evidence_move import move_rest
+from edoc_connector.store.log import move_rest
 
 revision = "0013"
 down_revision = "0012"

@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, insert, select
 
-from .._core import utc_now
-from ..evidence import (
+from ..._core import utc_now
+from ...evidence import (
     GENESIS,
     CompactRange,
     LogEvent,
@@ -24,8 +24,8 @@ from ..evidence import (
     seal_chain,
     unpack_entry,
 )
-from ._sql import Row, UtcTime, begin_transaction
-from .evidence_linking import (
+from .._sql import Row, UtcTime, begin_transaction
+from .linking import (
     ENTRIES,
     LEAVES,
     SYSTEM_ACTOR,

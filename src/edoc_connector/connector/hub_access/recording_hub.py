@@ -6,21 +6,23 @@ import hashlib
 import logging
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
 
-from .._core import get_logger
-from ..client import ClientSettings, HubClient
-from ..errors import ClockRejected, TransportError
-from ..hubs import (
+from ..._core import get_logger
+from ...client import ClientSettings, HubClient
+from ...errors import ClockRejected, TransportError
+from ...hubs import (
+    AskingDialect,
     Authenticator,
     DatedDialect,
     Dialect,
     Flow,
     MessageType,
     NotJsonError,
+    Outcome,
     ReportingDialect,
     Waiting,
     WireRequest,
@@ -31,7 +33,7 @@ from ..hubs import (
     replace_unstorable,
     with_clock,
 )
-from ..store import StateMachine, Tx
+from ...store import StateMachine, Tx
 
 log = get_logger("edoc_connector.connector.hearing")
 
@@ -155,6 +157,16 @@ class RecordingHubClient(HubClient):
         """List what came since a time, from a hub that lists by date."""
         dialect = cast(DatedDialect, self.dialect)
         return self.call(dialect.list_waiting, message_type, since=since)
+
+    def confirm_once(self, doc_id: str, outcome: Outcome) -> None:
+        """Confirm a packet without trying again: what waits may be another by then, and be confirmed too."""
+        self._require_alone()
+        self.run(self.dialect.confirm(doc_id, outcome))
+
+    def has_document(self, *, sender: str, recipients: Sequence[str], code: str) -> bool:
+        """Ask whether the hub has a document, of a hub that tells so."""
+        dialect = cast(AskingDialect, self.dialect)
+        return self.call(dialect.has_document, sender=sender, recipients=recipients, code=code)
 
     def report_status(self, doc_id: str, code: str) -> None:
         """Tell a status by a call, to a hub that takes it so."""

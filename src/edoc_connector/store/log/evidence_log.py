@@ -11,9 +11,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, insert, or_, select
 
-from .._core import Text
-from ..errors import EvidenceError
-from ..evidence import (
+from ..._core import Text
+from ...errors import EvidenceError
+from ...evidence import (
     GENESIS,
     CompactRange,
     KeptCheckpoint,
@@ -28,9 +28,9 @@ from ..evidence import (
     read_checkpoint,
     unpack_entry,
 )
-from ..signing import read_certificates
-from ._sql import TABLES
-from .evidence_linking import (
+from ...signing import read_certificates
+from .._sql import TABLES
+from .linking import (
     ENTRIES,
     LEAVES,
     LOGS,
@@ -43,7 +43,7 @@ from .evidence_linking import (
 )
 
 if TYPE_CHECKING:
-    from .transaction import Tx
+    from ..transaction import Tx
 
 CHECKPOINTS = TABLES["evidence_checkpoints"]
 _BATCH_ROWS = 512

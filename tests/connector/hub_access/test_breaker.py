@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edoc_connector.connector import BreakerState, Connector, HubBreaker
+from edoc_connector.connector._recovery import recover_sending
 from edoc_connector.errors import (
     AuthenticationRejected,
     EdocError,
@@ -81,6 +82,20 @@ def test_an_hour_of_retry_after_is_a_quarter(sender: Connector, clock: Clock) ->
     until = sender.context.breaker.read().next_try_at
     assert until is not None
     assert timedelta(minutes=14) < until - clock.now <= timedelta(minutes=15)
+
+
+def test_row_34_a_success_that_a_wrong_clock_noted(sender: Connector, clock: Clock) -> None:
+    """Half-open asks for the list first, although the last success lies in the future (faults, row 34)."""
+    breaker = sender.context.breaker
+    clock.turn(days=365)
+    breaker.record_result(NotSent("down", vi="lỗi"))
+    breaker.read()
+    breaker.record_result(None)
+    clock.turn(days=-365)
+    recover_sending(sender.context)
+    breaker.record_result(NotSent("down", vi="lỗi"))
+    clock.turn(minutes=1)
+    assert breaker.read().state is BreakerState.HALF_OPEN
 
 
 def test_one_document_does_not_open_it(sender: Connector) -> None:

@@ -17,7 +17,8 @@ from sqlalchemy import create_engine, text
 
 from edoc_connector.errors import StoreError
 from edoc_connector.evidence import GENESIS, as_canonical_json, compute_chain_hash, compute_digest
-from edoc_connector.store import Store, evidence_move, migrate, upgrade
+from edoc_connector.store import Store, migrate, upgrade
+from edoc_connector.store.log import chain_move
 
 pytestmark = pytest.mark.database("none")
 
@@ -77,7 +78,7 @@ def test_ten_thousand_documents_interrupted_in_the_middle(
     """What was moved stays moved, the rest follows, in little memory; every entry is as it was ("Old stores")."""
     rows = list(chain(AGENCY, 3 * DOCUMENTS))
     fill(old, rows + list(chain(OTHER, 7)))
-    move_batch, moved = evidence_move._move_batch, 0
+    move_batch, moved = chain_move._move_batch, 0
 
     def interrupted(*args: Any) -> Any:
         nonlocal moved
@@ -88,7 +89,7 @@ def test_ten_thousand_documents_interrupted_in_the_middle(
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(evidence_move, "_move_batch", interrupted)
+        patch.setattr(chain_move, "_move_batch", interrupted)
         with pytest.raises(KeyboardInterrupt):
             upgrade(old)
     with pytest.raises(StoreError, match="edoc db upgrade"):

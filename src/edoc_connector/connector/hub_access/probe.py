@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 import time
 
-from .._core import get_logger
-from ..errors import EdocError
-from ..hubs import MessageType
-from ._recording_hub import RecordingHubClient
-from ._retry import Blame, decide_retry, find_blame
+from ..._core import get_logger
+from ...errors import EdocError
+from ...hubs import MessageType
+from .._retry import Blame, decide_retry, find_blame
+from .recording_hub import RecordingHubClient
 
 log = get_logger("edoc_connector.connector.inbox")
 

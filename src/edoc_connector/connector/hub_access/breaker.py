@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from .._core import Text, get_logger
-from ..config import LimitSettings
-from ..errors import EdocError
-from ..store import HUB_BREAKER, JobRow, Store, Tx
-from ._retry import as_error_columns, compute_next_probe, decide_retry
+from ..._core import Text, get_logger
+from ...config import LimitSettings
+from ...errors import EdocError
+from ...store import HUB_BREAKER, JobRow, Store, Tx
+from .._retry import as_error_columns, compute_next_probe, decide_retry
 
 log = get_logger("edoc_connector.connector.units")
 
@@ -198,5 +198,5 @@ def read_breaker(tx: Tx, agency: str) -> BreakerReading:
 def _find_state(job: JobRow, now: datetime) -> BreakerState:
     if job.next_at > now:
         return BreakerState.OPEN
-    was_probed = job.succeeded_at is not None and job.succeeded_at >= job.next_at
+    was_probed = job.succeeded_at is not None and job.next_at <= job.succeeded_at <= now  # a wrong clock may be later
     return BreakerState.TRIAL if was_probed else BreakerState.HALF_OPEN

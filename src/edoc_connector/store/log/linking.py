@@ -18,9 +18,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, exists, insert, select, text
 
-from .._core import ForkAware, get_logger, make_lock, watch_forks
-from ..errors import EvidenceError, StoreError
-from ..evidence import (
+from ..._core import ForkAware, get_logger, make_lock, watch_forks
+from ...errors import EvidenceError, StoreError
+from ...evidence import (
     TILE_WIDTH,
     CompactRange,
     LogEntry,
@@ -33,7 +33,7 @@ from ..evidence import (
     open_log,
     pack_entry,
 )
-from ._sql import TABLES, CompiledStatement, ConnectionSource, split_keys, translate_driver_errors
+from .._sql import TABLES, CompiledStatement, ConnectionSource, split_keys, translate_driver_errors
 
 log = get_logger("edoc_connector.store.evidence")
 
@@ -348,13 +348,14 @@ def insert_entries(connection: Connection, entries: Sequence[LogEntry], *, at: d
 
     Args:
         connection: a transaction.
-        entries: in order.
+        entries: in order; there may be none, as of a restore that moved nothing.
         at: the time, if a log is opened.
     """
     if connection.dialect.name == "sqlite":
         for agency in dict.fromkeys(entry.agency for entry in entries):
             _ensure_open(connection, agency, at=at)
-    _INSERT_ENTRIES.execute_many(connection, list(map(build_row, entries)))
+    if entries:
+        _INSERT_ENTRIES.execute_many(connection, list(map(build_row, entries)))
 
 
 def read_last_entry(connection: Connection, agency: str) -> int:

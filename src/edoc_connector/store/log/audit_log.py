@@ -1,7 +1,7 @@
 """What is recorded for the evidence while a transaction runs, and the packets that were removed on purpose.
 
 Events are recorded while a transaction runs (`AuditEvent`), gathered into entries when it ends (`gather_entries`), and
-written as the last act before the commit, in it (`evidence_linking`): the log and all that it tells are on the disk
+written as the last act before the commit, in it (`linking`): the log and all that it tells are on the disk
 together, or neither is. `evidence_log` reads them.
 """
 
@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Select, Table, bindparam, insert, select
 
-from .._core import Text
-from ..evidence import LogEntry, LogEvent, group_events
-from ._sql import TABLES, Row
-from .state_machine import StateMachine
+from ..._core import Text
+from ...evidence import LogEntry, LogEvent, group_events
+from .._sql import TABLES, Row
+from ..state_machine import StateMachine
 
 if TYPE_CHECKING:
-    from .transaction import Tx
+    from ..transaction import Tx
 
 _SEPARATOR = " ‖ "
 _MAX_CHARACTERS = 950  # characters of each language: an entry has room for both, and for the cause

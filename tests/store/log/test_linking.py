@@ -14,8 +14,9 @@ from sqlalchemy import Connection, event, text
 
 from edoc_connector.errors import EvidenceError
 from edoc_connector.evidence import CompactRange, compute_root, is_included
-from edoc_connector.store import LINK_SECONDS, LINK_TRANSACTIONS, Store, evidence_linking
+from edoc_connector.store import LINK_SECONDS, LINK_TRANSACTIONS, Store
 from edoc_connector.store._sql import connections as connections_module
+from edoc_connector.store.log import linking as linking_module
 
 AGENCY = "H29.05"
 
@@ -80,13 +81,13 @@ def test_on_a_file_entries_have_their_place_at_the_commit(open_store: Callable[[
 
 def test_the_window_on_a_server_is_bounded(server_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """After so many transactions, or so long, whatever waited has its place (issue, "the window … bounded")."""
-    monkeypatch.setattr(evidence_linking, "LINK_SECONDS", 3600.0)
+    monkeypatch.setattr(linking_module, "LINK_SECONDS", 3600.0)
     note(server_store)
     server_store.finish_evidence()
     for number in range(1, 3 * LINK_TRANSACTIONS):
         note(server_store, number)
         assert read(server_store)[1] == number % LINK_TRANSACTIONS
-    monkeypatch.setattr(evidence_linking, "LINK_SECONDS", LINK_SECONDS)
+    monkeypatch.setattr(linking_module, "LINK_SECONDS", LINK_SECONDS)
     time.sleep(LINK_SECONDS)
     note(server_store)
     assert read(server_store)[1] == 0
@@ -96,7 +97,7 @@ def test_what_a_process_wrote_last_is_linked_when_it_closes(
     open_store: Callable[[str], Store], postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No entry is left behind by a program that ends in order."""
-    monkeypatch.setattr(evidence_linking, "LINK_SECONDS", 3600.0)
+    monkeypatch.setattr(linking_module, "LINK_SECONDS", 3600.0)
     store = open_store(postgres_url)
     note(store)
     note(store)
@@ -108,7 +109,7 @@ def test_what_a_crash_left_is_linked_by_whoever_comes(
     open_store: Callable[[str], Store], postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process links it with its own (issue, "done by whoever is at hand")."""
-    monkeypatch.setattr(evidence_linking, "LINK_SECONDS", 3600.0)
+    monkeypatch.setattr(linking_module, "LINK_SECONDS", 3600.0)
     crashed = open_store(postgres_url)
     note(crashed)
     note(crashed)
@@ -124,7 +125,7 @@ def test_no_lock_of_the_log_is_held_over_another_flush(server_store: Store) -> N
     note(server_store)
     with server_store._engine.connect() as linking:
         linking.begin()
-        linking.execute(text(evidence_linking._LOCK), {"agency": AGENCY})
+        linking.execute(text(linking_module._LOCK), {"agency": AGENCY})
         done = threading.Event()
 
         def write() -> None:
@@ -194,13 +195,13 @@ def test_a_log_that_cannot_be_linked_stops_nobody(
     store.link_evidence(AGENCY)
     size = read(store)[0]
     with monkeypatch.context() as patch:
-        patch.setattr(evidence_linking, "LINK_SECONDS", 0.0)
+        patch.setattr(linking_module, "LINK_SECONDS", 0.0)
         store._evidence._ranges.clear()
 
         def missing(*_: object) -> CompactRange:
             raise EvidenceError("hashes are missing", vi="thiếu mã băm")
 
-        patch.setattr(evidence_linking.EvidenceWriter, "_load_range", missing)
+        patch.setattr(linking_module.EvidenceWriter, "_load_range", missing)
         note(store)
         store.finish_evidence()
     assert "wait for their place in the log" in caplog.text
