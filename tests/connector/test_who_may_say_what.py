@@ -651,7 +651,7 @@ def test_the_corpus_of_forged_meaning(pinned: Callable[..., Connector], forger: 
         pass
     doc_ids = {packet.number: _offer_forged(forger, packet, subjects[packet.number]) for packet in CORPUS}
     handed_out = {receipt.hub_doc_id for receipt in connector.receive()}
-    receipts = {receipt.hub_doc_id: receipt for receipt in connector.receipts()}
+    receipts = {receipt.hub_doc_id: receipt for receipt in connector.iter_receipts()}
     wrong = []
     for packet in CORPUS:
         receipt = receipts[doc_ids[packet.number]]
