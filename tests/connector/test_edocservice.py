@@ -26,6 +26,7 @@ from edoc_connector.errors import (
     OutcomeUnknown,
     PacketRefused,
 )
+from edoc_connector.evidence import unpack_entry
 from edoc_connector.hubs import Edocservice, MessageType
 from edoc_connector.mockhub import EdocserviceTraps, Fault, LgspTraps
 from edoc_connector.store import RECEIPTS, DeliveryState, ReceiptState
@@ -724,7 +725,8 @@ def test_no_token_in_the_evidence(edoc: Any, handle: Handle) -> None:
     handle(receiver)[0].accept()
     for connector in (sender, receiver):
         with connector.context.store.snapshot() as tx:
-            kept = " ".join(row[0] for row in tx.connection.exec_driver_sql("SELECT entry FROM evidence"))
+            rows = tx.connection.exec_driver_sql("SELECT stored FROM evidence_entries")
+            kept = " ".join(unpack_entry(row[0]).decode() for row in rows)
         assert "docId" in kept
         assert "secret-" not in kept
 

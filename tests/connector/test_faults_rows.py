@@ -107,6 +107,24 @@ def test_row_16_a_body_that_is_here_already(
     assert {one.state for one in receiver.receipts()} == {ReceiptState.CONFIRMED}
 
 
+def test_row_16_bodies_that_changed_places_in_a_ring(office: Office, hub: RunningHub, handle: Handle) -> None:
+    """A look that brings what is here under a third docId is followed to that one: none is lost (faults, row 16)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document(number="1", subject="Văn bản 1"))
+    assert len(handle(receiver)) == 1
+    for number in ("2", "3"):
+        sender.send(sample_document(number=number, subject=f"Văn bản {number}"))
+    known, second, third = (one.packet.id for one in hub.packets() if one.packet.message_type == "edoc")
+    new, _ = receiver.inbox.poll_offers(MessageType.EDOC)
+    with swapped(hub, {second: third}):
+        receiver.inbox.intake.fetch([new[0]])  # the second docId brings the third document
+    bodies = [next(packet for packet in hub.packets() if packet.packet.id == known).path.read_bytes()]
+    hub.tamper = lambda data: bodies.pop() if bodies else data
+    receiver.inbox.intake.fetch([new[1]])  # and the third one the first, which is here
+    assert sorted(one.subject for one in handle(receiver)) == ["Văn bản 2", "Văn bản 3"]
+    assert not bodies
+
+
 def test_row_16_a_hub_that_fails_at_the_second_look(
     office: Office, hub: RunningHub, handle: Handle, fails: Fails, tmp_path: Path
 ) -> None:

@@ -165,7 +165,7 @@ def test_a_duplicate_that_is_not_ours_to_tell(office: Office, hub: RunningHub, t
     """A store that was lost: the hub has the document, lists it as ours, and its id is recovered (faults, row 6)."""
     with office("H29.05") as lost:
         lost.send(sample_document())
-    fresh = office("H29.05", store={"url": "sqlite:///other.db"})
+    fresh = office("H29.05", store={"url": "sqlite:///other.db", "spool": "other"})
     assert fresh.send(sample_document()).state is DeliveryState.SENT
     assert fresh.deliveries()[0].hub_doc_id == hub.packets()[0].packet.id
 
@@ -174,12 +174,12 @@ def test_a_duplicate_that_the_hub_does_not_list(office: Office, hub: RunningHub,
     """Refused as a duplicate of something that is not ours: failed, and said so (faults, row 9)."""
     with office("H29.05") as lost:
         lost.send(sample_document())
-    fresh = office("H29.05", store={"url": "sqlite:///other.db"})
+    fresh = office("H29.05", store={"url": "sqlite:///other.db", "spool": "other"})
     hub.faults.add(Fault(kind="error", path="/getSentEdocList", status=503))
     fails(DuplicateDocument, lambda: fresh.send(sample_document()))
     assert fresh.deliveries()[0].state is DeliveryState.UNKNOWN
     fresh.close()
-    third = office("H29.05", store={"url": "sqlite:///third.db"})
+    third = office("H29.05", store={"url": "sqlite:///third.db", "spool": "third"})
     fails(DuplicateDocument, lambda: third.send(sample_document(subject="Khác hẳn")))
     assert third.deliveries()[0].state is DeliveryState.FAILED
 

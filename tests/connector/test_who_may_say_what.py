@@ -165,7 +165,9 @@ def test_today_a_forged_status_is_entered_as_the_recipients_own(
     assert "(mâu thuẫn nơi gửi)" in connector.explain(delivery.id).text(vi=True)
 
 
-def test_a_certificate_that_names_another_agency_contradicts(office: Office, forger: Forger, handle: Handle) -> None:
+def test_row_38_a_certificate_that_names_another_agency_contradicts(
+    office: Office, forger: Forger, handle: Handle
+) -> None:
     """Without any list, the code in the signer's certificate tells whose it is (issue, "signed by another agency")."""
     connector = office(OWN)
     delivery = connector.send(sample_document())

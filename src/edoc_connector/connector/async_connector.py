@@ -73,6 +73,7 @@ class AsyncConnector(HandlerRegistration):
     fsck = _as_connector_coroutine(Connector.fsck)
     rewrite_spool = _as_connector_coroutine(Connector.rewrite_spool)
     backup = _as_connector_coroutine(Connector.backup)
+    find_other_store = _as_connector_coroutine(Connector.find_other_store)
     restored = _as_connector_coroutine(Connector.restored)
     begin_restore = _as_connector_coroutine(Connector.begin_restore)
     finish_restore = _as_connector_coroutine(Connector.finish_restore)

@@ -21,6 +21,7 @@ from .admission import VerifiedPacket, admit, fetch_to_spool, must_quarantine
 
 log = get_logger("edoc_connector.connector.doubles")
 
+_MAX_LOOKS = 8  # docIds that are looked at for one receipt
 _MAX_CHECKS = 5  # a hub that cannot be asked for so long is believed
 
 
@@ -42,16 +43,28 @@ class DuplicateChecker:
         """
         with self.context.store.snapshot() as tx:
             copy = find_receipt_with_same_content(tx, row, verified)
-        for doc_id in dict.fromkeys([row.hub_doc_id, copy.hub_doc_id if copy is not None else row.hub_doc_id]):
-            other_packet = self._fetch_other_packet(doc_id, row, verified)
+        doc_ids = list(dict.fromkeys([row.hub_doc_id, copy.hub_doc_id if copy is not None else row.hub_doc_id]))
+        for (
+            doc_id
+        ) in doc_ids:  # it grows: what a look brings may be here under a third docId, whose body then is missing
+            other_packet = self._fetch_other_packet(doc_id, row, verified, doc_ids)
             if other_packet is not None:
                 log.error("the hub had given another packet's body for docId %s", row.hub_doc_id)
                 self.context.store.spool.delete_file(verified.file.name)  # its content is here, under the other docId
                 return other_packet
         return verified
 
-    def _fetch_other_packet(self, doc_id: str, row: ReceiptRow, verified: VerifiedPacket) -> VerifiedPacket | None:
-        """Fetch the packet that the hub gives for a docId now; None where its content is here already."""
+    def _fetch_other_packet(
+        self, doc_id: str, row: ReceiptRow, verified: VerifiedPacket, doc_ids: list[str]
+    ) -> VerifiedPacket | None:
+        """Fetch the packet that the hub gives for a docId now; None where its content is here already.
+
+        Args:
+            doc_id: which.
+            row: the receipt.
+            verified: what came for it.
+            doc_ids: those to look at; the one that has the content of what came now is added.
+        """
         try:
             file = fetch_to_spool(self.context, doc_id)
         except EdocError as error:
@@ -60,7 +73,7 @@ class DuplicateChecker:
                 return None
             raise
         try:
-            other_packet = self._admit_if_new(file, row, verified)
+            other_packet = self._admit_if_new(file, row, verified, doc_ids)
         except EdocError as error:
             self.context.store.spool.delete_file(file.name)
             if must_quarantine(error) and row.attempts >= _MAX_CHECKS:
@@ -71,13 +84,17 @@ class DuplicateChecker:
             self.context.store.spool.delete_file(file.name)
         return other_packet
 
-    def _admit_if_new(self, file: SpoolFile, row: ReceiptRow, verified: VerifiedPacket) -> VerifiedPacket | None:
+    def _admit_if_new(
+        self, file: SpoolFile, row: ReceiptRow, verified: VerifiedPacket, doc_ids: list[str]
+    ) -> VerifiedPacket | None:
         if file.sha256 == verified.file.sha256:
             return None
         other_packet = admit(self.context, file, row)
         with self.context.store.snapshot() as tx:
             copy = find_receipt_with_same_content(tx, row, other_packet)
-            is_known = other_packet.fingerprint == verified.fingerprint or copy is not None
+        if copy is not None and copy.hub_doc_id not in doc_ids and len(doc_ids) < _MAX_LOOKS:
+            doc_ids.append(copy.hub_doc_id)
+        is_known = other_packet.fingerprint == verified.fingerprint or copy is not None
         return None if is_known else other_packet
 
 

@@ -255,9 +255,14 @@ class Intake:
         return [error for batch in _split_repeats(downloads) for error in self._store_batch(batch)]
 
     def _keep_verified(self, downloads: Sequence[DownloadedPacket]) -> None:
-        """Keep documents as they were verified, for the thread that handles them a moment later."""
+        """Keep documents as they were verified, for the thread that handles them a moment later.
+
+        One whose file is gone was not taken in: a second look brought another packet for its docId.
+        """
         for downloaded in downloads:
-            if downloaded.verified is not None and downloaded.is_document:
+            if downloaded.verified is None or not downloaded.is_document:
+                continue
+            if self._context.store.spool.is_here(downloaded.verified.file.name):
                 self._context.verified_cache.put(
                     downloaded.verified.file.name, downloaded.verified.packet, downloaded.verified.verification
                 )

@@ -187,6 +187,10 @@ class Spool:
             return plain
         return EncryptedFile(encrypted, name, self._keys) if os.path.lexists(encrypted) else plain
 
+    def is_here(self, name: str) -> bool:
+        """Whether there is a file of a name, whatever its bytes."""
+        return os.path.lexists(get_path(self.locate(name)))
+
     def verify_file(self, name: str, sha256: str) -> PacketFile:
         """Verify a file against the hash that was stored, and return it.
 
