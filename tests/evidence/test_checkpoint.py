@@ -250,12 +250,12 @@ def test_a_time_stamp_vouches_for_the_time(
 def test_a_token_signs_a_checkpoint(soft_token: SoftToken, key: str) -> None:
     """A key that never leaves its token signs as a file's does (PKCS#11)."""
     signer = load_signer(soft_token.build_uri(key), secrets=lambda _: soft_token.pin)
+    policy = VerifyPolicy(anchors=(agency_keys("Sở Nội vụ", organ_id="H29.05").root,))
     try:
         signed = sign_checkpoint(HEAD, signer)
+        verdict = verify_checkpoint(signed, signer.certificates, policy=policy, now=datetime.now(UTC))
     finally:
         close_signer(signer)
-    policy = VerifyPolicy(anchors=(agency_keys("Sở Nội vụ", organ_id="H29.05").root,))
-    verdict = verify_checkpoint(signed, signer.certificates, policy=policy, now=datetime.now(UTC))
     assert (verdict.problem, verdict.binding) == (None, Binding.BOUND)
 
 
