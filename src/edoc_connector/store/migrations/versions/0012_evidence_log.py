@@ -16,6 +16,15 @@ _ABOUT_A_ROW = sa.text("subject_id IS NOT NULL")
 
 def upgrade() -> None:
     """Make the tables and their guards."""
+    _make_entries()
+    _make_places()
+    _make_tree()
+    guard = _guard_postgresql if op.get_context().dialect.name == "postgresql" else _guard_sqlite
+    for table in INSERT_ONLY:
+        guard(f"evidence_{table}")
+
+
+def _make_entries() -> None:
     op.create_table(
         "evidence_logs",
         sa.Column("agency", sa.String(length=64), nullable=False),
@@ -42,6 +51,9 @@ def upgrade() -> None:
         sqlite_where=_ABOUT_A_ROW,
         postgresql_where=_ABOUT_A_ROW,
     )
+
+
+def _make_places() -> None:
     op.create_table(
         "evidence_leaves",
         sa.Column("entry_id", sa.Integer(), autoincrement=False, nullable=False),
@@ -56,6 +68,9 @@ def upgrade() -> None:
         sa.Column("agency", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("entry_id", name=op.f("pk_evidence_unlinked")),
     )
+
+
+def _make_tree() -> None:
     op.create_table(
         "evidence_tiles",
         sa.Column("agency", sa.String(length=64), nullable=False),
@@ -74,9 +89,6 @@ def upgrade() -> None:
         sa.Column("certificates", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("agency", "size", name=op.f("pk_evidence_checkpoints")),
     )
-    guard = _guard_postgresql if op.get_context().dialect.name == "postgresql" else _guard_sqlite
-    for table in INSERT_ONLY:
-        guard(f"evidence_{table}")
 
 
 def _guard_sqlite(table: str) -> None:
