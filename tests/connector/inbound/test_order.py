@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edoc_connector.connector.inbound.inbox import sort_by_creation
+from edoc_connector.connector.inbound.hub_order import sort_by_creation
 from edoc_connector.edxml import StatusCode
 from edoc_connector.hubs import MessageType, Waiting
 from edoc_connector.mockhub import calls

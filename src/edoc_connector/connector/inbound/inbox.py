@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from operator import itemgetter
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..._core import Text, get_logger
@@ -57,6 +56,7 @@ from .admission import (
 )
 from .authority import read_authority
 from .entry import admit_quarantined
+from .hub_order import sort_by_creation
 from .intake import Intake
 from .quarantine import MAX_WRONG_BODIES, set_aside
 
@@ -66,10 +66,6 @@ log = get_logger("edoc_connector.connector.inbox")
 _CONFIRMED_STATES = frozenset(
     {ReceiptState.HANDLED, ReceiptState.CONFIRMED, ReceiptState.DUPLICATE, ReceiptState.QUARANTINED}
 )
-
-# Times that hubs and databases write for none, such as 1970 or 9999, are outside of these.
-_EARLIEST_CREATION = datetime(2000, 1, 1, tzinfo=UTC)
-_CLOCK_TOLERANCE = timedelta(days=1)
 
 _REQUEUED_PER_POLL = 500  # packets set aside that are downloaded once more at a time
 _OFFERS_PER_TRANSACTION = 200  # what a hub lists is entered in pieces, so that other writers get their turn
@@ -436,24 +432,6 @@ def _take_up_after_restore(tx: Tx, row: ReceiptRow) -> ReceiptRow:
     state = ReceiptState.WAITING if row.was_admitted else ReceiptState.LISTED
     values = _AFRESH | ({} if row.was_admitted else {"attempts": 0})
     return tx.receipts.move(row, state, detail=detail, next_attempt_at=tx.now, **values)
-
-
-def sort_by_creation(offers: Sequence[Waiting], asked_at: datetime) -> list[Waiting]:
-    """Sort what a hub lists by the time at which it says that each packet arrived there.
-
-    One without a time that can be true stays behind the one that it is listed after; the same times stay as listed.
-
-    Args:
-        offers: the packets, as listed.
-        asked_at: when the hub was asked.
-    """
-    latest = asked_at + _CLOCK_TOLERANCE
-    times: list[datetime] = []
-    for offer in offers:
-        created_at = offer.created_at
-        is_true = created_at is not None and _EARLIEST_CREATION <= created_at <= latest
-        times.append(created_at if is_true and created_at is not None else times[-1] if times else _EARLIEST_CREATION)
-    return [offer for _, offer in sorted(zip(times, offers, strict=True), key=itemgetter(0))]
 
 
 def _can_redownload(row: ReceiptRow) -> bool:
