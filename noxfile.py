@@ -38,6 +38,13 @@ QUICK = (
 )
 
 
+INSTALLED = ("tests/connector/test_flow.py", "tests/cli/operations/test_doctor.py")
+"""Tests that an installed wheel passes with no repository at hand."""
+
+SHIPPED = ("fastapi", "minutes", "mockhub", "otel", "pdf", "pkcs11", "postgres", "procrastinate", "web", "worker")
+"""Extras that an office installs; Django is its own choice."""
+
+
 def _tool(name: str) -> str:
     """A program beside the Python that runs nox, whether or not its folder is searched."""
     return str(Path(sys.executable).with_name(name))
@@ -115,6 +122,14 @@ def quick(session: nox.Session) -> None:
     _pytest(session, *QUICK)
 
 
+@nox.session(venv_backend="uv")
+def example(session: nox.Session) -> None:
+    """Install the example of a dialect as a package of its own, and run its tests."""
+    session.install("--editable", ".[mockhub]", "./examples/edoc-soap[test]")
+    session.chdir("examples/edoc-soap")
+    session.run("python", "-m", "pytest", "-q", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
 @nox.session
 def pythons(session: nox.Session) -> None:
     """Run `quick` on every other Python that the classifiers name and that is here; say which are not."""
@@ -133,9 +148,105 @@ def _answers(program: str) -> bool:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Make the generated parts of pages and the schema anew."""
+    """Make the generated parts of pages and the schema anew, then build the site in both languages (build/docs)."""
     session.run(sys.executable, "docs/generate.py")
     session.run(sys.executable, "docs/generate_xsd.py")
+    session.run(sys.executable, "docs/site/translations.py")
+    session.run(sys.executable, "docs/site/build.py", *session.posargs)
+
+
+@nox.session(venv_backend="uv")
+def locked(session: nox.Session) -> None:
+    """Run the quick tests with the versions of uv.lock, which must fit what is declared."""
+    session.run("uv", "lock", "--check", external=True)
+    _sync(session, Path(session.virtualenv.location), "test")
+    _pytest(session, *QUICK)
+
+
+def _sync(session: nox.Session, place: Path, *extras: str) -> None:
+    """Make an environment of the locked versions: the library, not editable, and extras."""
+    wanted = (argument for extra in extras for argument in ("--extra", extra))
+    session.run(
+        *("uv", "sync", "--locked", "--no-editable", "--no-default-groups", *wanted),
+        env={"UV_PROJECT_ENVIRONMENT": str(place)},
+        external=True,
+    )
+
+
+def _make_shipped(session: nox.Session) -> Path:
+    """Make an environment of what an office installs, apart from the tools that look at it; return its Python."""
+    session.install("--group", "release")
+    place = Path(session.create_tmp()).resolve() / "shipped"
+    _sync(session, place, *SHIPPED)
+    return place / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+@nox.session(venv_backend="uv")
+def build(session: nox.Session) -> None:
+    """Build sdist and wheel into dist/, install the wheel where no repository is, and use it there.
+
+    The demo and the tests of an example of a document-management system, with the least that they need; then, of this
+    project's tests, a document's round on each dialect and `edoc doctor`.
+    """
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("uv", "build", "--out-dir", "dist", external=True)
+    (wheel,) = Path("dist").resolve().glob("*.whl")
+    session.install(f"{wheel}[mockhub]", "pytest")
+    away = Path(session.create_tmp()).resolve() / "away"
+    shutil.rmtree(away, ignore_errors=True)
+    shutil.copytree("examples/dms_project", away)
+    session.chdir(away)
+    session.run("edoc", "demo", "--folder", "demo")
+    session.run("python", "-m", "pytest", "-q")
+    root = Path(__file__).parent
+    shutil.copytree(root / "tests", away / "round" / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(root / "pyproject.toml", away / "round")  # pytest's settings
+    session.install(f"{wheel}[test]")
+    session.chdir(away / "round")
+    session.run("python", "-m", "pytest", "-q", *INSTALLED)
+
+
+@nox.session(venv_backend="uv")
+def sbom(session: nox.Session) -> None:
+    """Write dist/sbom.cdx.json: every library that an office installs, with version and licence (CycloneDX)."""
+    python = _make_shipped(session)
+    Path("dist").mkdir(exist_ok=True)
+    options = ("--pyproject", "pyproject.toml", "--of", "JSON", "--output-reproducible", "-o", "dist/sbom.cdx.json")
+    session.run("cyclonedx-py", "environment", str(python), *options)
+
+
+@nox.session(venv_backend="uv")
+def licences(session: nox.Session) -> None:
+    """Hold every library that an office installs to the licences in pyproject.toml."""
+    python = _make_shipped(session)
+    session.run("pip-licenses", f"--python={python}", "--from=mixed", "--order=license")
+
+
+@nox.session(venv_backend="uv")
+def audit(session: nox.Session) -> None:
+    """Ask whether a locked version has a known vulnerability; `-- -s osv` asks OSV instead of the package index.
+
+    What the service does not know, or cannot be asked, fails: nobody would notice otherwise.
+    """
+    session.install("--group", "release")
+    versions = Path(session.create_tmp()).resolve() / "versions.txt"
+    extras = (argument for extra in SHIPPED for argument in ("--extra", extra))
+    options = ("--locked", "--no-default-groups", "--no-emit-project", "--no-hashes", "-o", str(versions))
+    session.run("uv", "export", "-q", *extras, *options, external=True)
+    session.run("pip-audit", "-r", str(versions), "--no-deps", "--disable-pip", "--strict", *session.posargs)
+
+
+@nox.session(venv_backend="uv")
+def api(session: nox.Session) -> None:
+    """Name what breaks callers since the last release, or since the commit behind `--` (griffe)."""
+    session.install("--group", "release")
+    session.run("python", ".ci/api_breaks.py", *session.posargs)
+
+
+@nox.session
+def promises(session: nox.Session) -> None:
+    """Run what shows the promises, and note figures and dates (.ci/promises.py says how)."""
+    session.run(sys.executable, ".ci/promises.py", *session.posargs)
 
 
 @nox.session
@@ -151,13 +262,27 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def year(session: nox.Session) -> None:
+    """Live through a province's year: 40 agencies, 30,000 codes; what follows `--` goes to the script."""
+    asked = session.posargs or ["--agencies", "40", "--codes", "30000", "--documents", "2000"]
+    session.run(sys.executable, "tests/simulation/province_year.py", *asked)
+
+
+@nox.session
 def nightly(session: nox.Session) -> None:
     """Run what takes an hour: twenty times as many examples, others each time, and the long form of the chaos test.
 
     Then the whole suite with the lowest version of each dependency, of which every run takes a few minutes only.
     """
     random = {"EDOC_HYPOTHESIS_PROFILE": "nightly"}
-    _pytest(session, EDOC_MUTATIONS="1000", EDOC_TEST_WAITING="10000", **random)
+    _pytest(
+        session,
+        EDOC_MUTATIONS="1000",
+        EDOC_TEST_WAITING="10000",
+        EDOC_TEST_CHAIN="10000",
+        EDOC_TEST_GATEWAY="1",
+        **random,
+    )
     _pytest(session, *FUZZED, "-k", "any_ or read_back or order_does", EDOC_FUZZ_EXAMPLES="200000", **random)
     _pytest(session, *REBUILT, EDOC_FUZZ_EXAMPLES="2000", **random)
     for documents, store, engine in CHAOS:

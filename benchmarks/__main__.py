@@ -32,6 +32,7 @@ MODULES = {
     "client": "Hub client without a store",
     "receiving": "Connector: receiving",
     "connector": "Connector: sending, and rows in the store",
+    "gateway": "Gateway under load",
     "workers": "Workers on one PostgreSQL",
     "packets": "Packets: build, sign, read, verify, extract",
 }

@@ -16,7 +16,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from itertools import count
+from datetime import UTC, datetime, timedelta
+from itertools import chain, count, islice
 from pathlib import Path
 
 from harness import Figure, show
@@ -24,14 +25,16 @@ from loopback import FILED, RECEIVER, SENDER, HubProcess, settings_of
 
 from edoc_connector.connector import Connector
 from edoc_connector.edxml import Attachment, Document, Organization
-from edoc_connector.evidence import CompactRange
+from edoc_connector.evidence import CompactRange, LogEntry, LogEvent, open_log
 from edoc_connector.store import DeliveryState, ReceiptState, upgrade
+from edoc_connector.store.log.linking import build_row
 from edoc_connector.testing import sample_document
 
 GOAL = 1.3
 SIZES = (10, 1_000, 100_000, 1_000_000)
 _numbers = count(1)
 
+_BEGAN = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows) "
 _WHEN = "strftime('%Y-%m-%d %H:%M:%f000', 1700000000 + i, 'unixepoch')"
 _QUEUE = f"0, 1, {_WHEN}, 2, {_WHEN}, {_WHEN}"
@@ -55,23 +58,18 @@ FILL = (
     f"hex(randomblob(12)), 'sent', {_QUEUE} FROM n",
     *(
         "INSERT INTO timeline (subject, subject_id, at, actor, old, new, detail) "
-        f"{_NUMBERS} SELECT '{subject}', i, {_WHEN}, :agency, '{old}', '{new}', 'the hub took it' FROM n"
+        f"{_NUMBERS} SELECT {subject}, i, (1700000000 + i) * 1000000, :agency, '{old}', '{new}', 'the hub took it' "
+        "FROM n"
         for subject, old, new in (
-            ("delivery", "ready", "sending"),
-            ("delivery", "sending", "sent"),
-            ("receipt", "listed", "waiting"),
-            ("receipt", "handled", "confirmed"),
-            ("outgoing", "sending", "sent"),
+            (1, "ready", "sending"),
+            (1, "sending", "sent"),
+            (2, "listed", "waiting"),
+            (2, "handled", "confirmed"),
+            (3, "sending", "sent"),
         )
     ),
     "INSERT INTO evidence_logs (agency, origin, opened_at) "
     "VALUES (:agency, 'edoc-evidence/' || :agency || '/0123456789abcdef', '2023-11-14 22:13:20.000000')",
-    *(
-        "INSERT INTO evidence_entries (id, agency, subject, subject_id, leaf_hash, stored) "
-        f"{_NUMBERS} SELECT {offset} * :rows + i, :agency, '{subject}', i, randomblob(32), randomblob(140) FROM n"
-        for offset, subject in enumerate(("delivery", "delivery", "receipt", "receipt", "outgoing"))
-    ),
-    "INSERT INTO evidence_leaves (entry_id, agency, leaf) SELECT id, agency, id - 1 FROM evidence_entries ORDER BY id",
 )
 
 
@@ -89,19 +87,65 @@ def fill(path: Path, agency: str, documents: int) -> None:
             database.execute(f"DROP {kind} {name}")
         for statement in FILL:
             database.execute(statement, {"agency": agency, "rows": documents // 2})
-        _hash(database, agency)
+        _enter(database, agency, documents // 2)
         for _, _, made in dropped:
             database.execute(made)
         database.commit()
 
 
-def _hash(database: sqlite3.Connection, agency: str) -> None:
-    """Make the hashes of the log's tree."""
-    grown = CompactRange.start()
-    leaves = database.execute("SELECT leaf_hash FROM evidence_entries ORDER BY id")
-    nodes = (node for (leaf,) in leaves for node in grown.extend((leaf,)))
-    rows = ((agency, node.level, node.index, node.hash) for node in nodes)
-    database.executemany("INSERT INTO evidence_tiles (agency, level, number, hash) VALUES (?, ?, ?, ?)", rows)
+def _enter(database: sqlite3.Connection, agency: str, rows: int) -> None:
+    """Enter what happened in the log, as if each transaction had written it: entries, places and hashes."""
+    grown, key = CompactRange.start(), 0
+    opened = open_log(agency=agency, at=_BEGAN, actor="edoc", origin=f"edoc-evidence/{agency}/0123456789abcdef")
+    entries = chain([[opened]], (_tell(agency, number) for number in range(1, rows + 1)))
+    while batch := [*chain.from_iterable(islice(entries, 1000))]:
+        built = [build_row(one) for one in batch]
+        first, key = key, key + len(built)
+        values = [(first + 1 + place, *one.values()) for place, one in enumerate(built)]
+        columns = ", ".join(("id", *built[0]))
+        database.executemany(f"INSERT INTO evidence_entries ({columns}) VALUES (?, ?, ?, ?, ?, ?)", values)
+        runs = [(agency, first + place, first + place + 1) for place in range(len(built))]
+        database.executemany("INSERT INTO evidence_runs VALUES (?, ?, ?, 1)", runs)
+        nodes = grown.extend(one["leaf_hash"] for one in built)
+        tiles = [(agency, node.level, node.index, node.hash) for node in nodes]
+        database.executemany("INSERT INTO evidence_tiles (agency, level, number, hash) VALUES (?, ?, ?, ?)", tiles)
+
+
+def _tell(agency: str, number: int) -> list[LogEntry]:
+    """Tell what happened to a document that was sent, one that came, and the confirmation of that."""
+    packet = hashlib.sha256(b"%d" % number).hexdigest()
+    told = (
+        ("delivery", "ready", "sending", "being sent"),
+        ("delivery", "sending", "sent", "the hub took it"),
+        ("receipt", "listed", "waiting", "it waits for the application"),
+        ("receipt", "handled", "confirmed", "the hub knows"),
+        ("outgoing", "sending", "sent", "the hub took it"),
+    )
+    return [
+        LogEntry(
+            agency=agency,
+            at=_BEGAN + timedelta(seconds=number),
+            subject=subject,
+            subject_id=number,
+            identity={"document_id": f"{subject[:2]}-{number}", "sha256": packet},
+            events=(LogEvent("change", agency, {"old": old, "new": new, "detail": detail}),),
+        )
+        for subject, old, new, detail in told
+    ]
+
+
+def send_apart(connector: Connector, folder: Path) -> str:
+    """Send a first document as if on a machine of its own, for two stores of one agency are refused on one.
+
+    Returns:
+        Its id.
+    """
+    tempfile.tempdir = str(folder / "machine")
+    Path(tempfile.tempdir).mkdir()
+    try:
+        return connector.send(document()).id
+    finally:
+        tempfile.tempdir = None
 
 
 def document(size: int = 100_000) -> Document:
@@ -126,6 +170,8 @@ def measure(documents: int, rounds: int) -> list[Figure]:
             if store == "full":
                 fill(path / "edoc.db", code, documents)
             opened[who] = stack.enter_context(Connector.open(settings_of(code, path, hub)))
+            if code == SENDER:
+                send_apart(opened[who], path)
         calls: dict[str, Callable[[Connector], object]] = {
             "send": _send,
             "list sent": _sent,
@@ -158,6 +204,7 @@ def measure_pages(rounds: int) -> list[Figure]:
             path = folder / str(rows)
             fill(path / "edoc.db", SENDER, 2 * rows)
             opened.append(stack.enter_context(Connector.open(settings_of(SENDER, path, hub))))
+            send_apart(opened[-1], path)
         found = []
         for call, work in _PAGES.items():
             full, small = _in_turn(work, *opened, rounds)

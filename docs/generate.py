@@ -1,4 +1,4 @@
-"""Fills the generated parts of docs/edxml.md and docs/monitoring.md, and the alert rules, from the tables of the code.
+"""Fills the generated parts of pages, and the alert rules, from tables.
 
 Run ``python docs/generate.py`` after a change of a table; a test fails while a page is not current.
 """
@@ -6,11 +6,13 @@ Run ``python docs/generate.py`` after a change of a table; a test fails while a 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from edoc_connector.connector import CHECKS
+from edoc_connector._core import LOG_FIELDS, OPERATION_RULES, Operation
+from edoc_connector.connector import CHECKS, IN_FLIGHT_COLUMNS
 from edoc_connector.edxml import (
     FILE_FORMATS,
     FINDING_KINDS,
@@ -23,17 +25,16 @@ from edoc_connector.edxml import (
     Table,
     list_rules,
 )
+from edoc_connector.folder import ACTION_NAMES, COLUMNS
+from edoc_connector.gateway import ALL_TYPES
 from edoc_connector.worker import ALERT_RULES, METRICS, format_rules
 
-PAGE = Path(__file__).with_name("edxml.md")
-MONITORING_PAGE = Path(__file__).with_name("monitoring.md")
 RULES_FILE = Path(__file__).parents[1] / "examples" / "monitoring" / "edoc_alerts.yml"
 _PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def generated(page: str, parts: dict[str, Callable[[], str]] | None = None) -> str:
+def generated(page: str, makers: dict[str, Callable[[], str]]) -> str:
     """The page with its generated parts made anew."""
-    makers = PARTS if parts is None else parts
     return _PART.sub(lambda part: f"{part[1]}\n{makers[part[2]]()}\n{part[3]}", page)
 
 
@@ -121,7 +122,63 @@ def _alerts() -> str:
     return _table(("alert", "severity", "when", "for"), rows)
 
 
-MONITORING_PARTS: dict[str, Callable[[], str]] = {"metrics": _metrics, "checks": _checks, "alerts": _alerts}
+def _problems() -> str:
+    heads = ("code", "status", "meaning · ý nghĩa", "next step · việc cần làm")
+    rows = (
+        (
+            f"`{one.code}`",
+            str(one.status),
+            f"{one.title.en}<br>{one.title.vi}",
+            f"{one.next_step.en}<br>{one.next_step.vi}",
+        )
+        for one in sorted(ALL_TYPES, key=lambda one: (one.status, one.code))
+    )
+    return _table(heads, rows)
+
+
+def _columns() -> str:
+    rows = ((f"`{one.name}`", one.vi, one.example and f"`{one.example}`", one.meaning) for one in COLUMNS)
+    return _table(("field", "tên cột", "for example", "meaning"), rows)
+
+
+def _actions() -> str:
+    return _table(("action", "thao tác", "meaning"), ((f"`{one.name}`", one.vi, one.meaning) for one in ACTION_NAMES))
+
+
+def _in_flight() -> str:
+    return _table(("column", "meaning"), ((f"`{name}`", meaning) for name, meaning in IN_FLIGHT_COLUMNS.items()))
+
+
+IMPORT_PARTS: dict[str, Callable[[], str]] = {"in-flight": _in_flight}
+FOLDER_PARTS: dict[str, Callable[[], str]] = {"columns": _columns, "actions": _actions}
+GATEWAY_PARTS: dict[str, Callable[[], str]] = {"problems": _problems}
+
+
+def _log_fields() -> str:
+    rows = ((f"`{name}`", f"{meaning.en}<br>{meaning.vi}") for name, meaning in LOG_FIELDS.items())
+    return _table(("field", "meaning · ý nghĩa"), rows)
+
+
+def _spans() -> str:
+    rows = (
+        (
+            f"`{one.value}`",
+            f"`{OPERATION_RULES[one].type}`",
+            OPERATION_RULES[one].kind.lower(),
+            f"{OPERATION_RULES[one].meaning.en}<br>{OPERATION_RULES[one].meaning.vi}",
+        )
+        for one in Operation
+    )
+    return _table(("operation", "type", "span's kind", "is · là"), rows)
+
+
+MONITORING_PARTS: dict[str, Callable[[], str]] = {
+    "log-fields": _log_fields,
+    "metrics": _metrics,
+    "checks": _checks,
+    "alerts": _alerts,
+    "spans": _spans,
+}
 
 PARTS: dict[str, Callable[[], str]] = {name: _elements(one) for name, one in TABLES.items()} | {
     "findings": _codes(FINDING_KINDS),
@@ -131,8 +188,38 @@ PARTS: dict[str, Callable[[], str]] = {name: _elements(one) for name, one in TAB
     "formats": _formats,
 }
 
+
+def _promises() -> str:
+    sys.path.insert(0, str(Path(__file__).parents[1] / ".ci"))  # no part of the library
+    from promises import format_rows
+
+    rows = (
+        (f"{english[0]}<br>{vietnamese[0]}", english[1], f"{english[2]} · {vietnamese[2]}", english[3], english[4])
+        for english, vietnamese in zip(*map(format_rows, ("en", "vi")), strict=True)
+    )
+    return _table(
+        ("promise · điều được bảo đảm", "command · lệnh", "when · khi nào", "figure · số liệu", "date · ngày"), rows
+    )
+
+
+PAGES = {
+    "edxml": PARTS,
+    "gateway": GATEWAY_PARTS,
+    "import": IMPORT_PARTS,
+    "monitoring": MONITORING_PARTS,
+    "release": {"promises": _promises},
+    "watch-folder": FOLDER_PARTS,
+}
+"""What is generated in which page, in each of its languages."""
+
+
+def find_pages() -> dict[Path, dict[str, Callable[[], str]]]:
+    """Find the pages that have generated parts, and what makes these."""
+    folder = Path(__file__).parent
+    return {folder / f"{name}{suffix}": parts for name, parts in PAGES.items() for suffix in (".md", ".vi.md")}
+
+
 if __name__ == "__main__":
-    PAGE.write_text(generated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    monitoring = generated(MONITORING_PAGE.read_text(encoding="utf-8"), MONITORING_PARTS)
-    MONITORING_PAGE.write_text(monitoring, encoding="utf-8")
+    for path, makers in find_pages().items():
+        path.write_text(generated(path.read_text(encoding="utf-8"), makers), encoding="utf-8")
     RULES_FILE.write_text(format_rules(ALERT_RULES), encoding="utf-8")

@@ -5,27 +5,35 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from lxml import etree
+from sqlalchemy import URL, Dialect, Engine, create_engine, event
 
 from edoc_connector.client import tls, transport
 from edoc_connector.edxml import NS, PacketForm
 from edoc_connector.edxml.schema import schema
 from edoc_connector.mockhub import MockHubConfig
 from edoc_connector.store import upgrade
+from edoc_connector.store._sql import engine
 from edoc_connector.testing.hub import RunningHub
+from edoc_connector.testing.inspection import inspect_packet
 from edoc_connector.testing.keys import agency_keys, get_default_authority
 from edoc_connector.testing.postgres import PostgresServer, Tables
 from edoc_connector.testing.tokens import SoftToken
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 # A busy machine is no fault of the code: no profile has a deadline. CI tries the same examples for the same commit, the
 # nightly run tries others every time.
@@ -136,10 +144,34 @@ def stopping() -> Iterator[Callable[[RunningHub], None]]:
 @pytest.fixture
 def mock_hub(tmp_path: Path, stopping: Callable[[RunningHub], None]) -> Iterator[RunningHub]:
     """As the plugin's fixture of this name, but nobody waits for its end."""
-    hub = RunningHub(MockHubConfig(data=tmp_path / "mock-hub"))
+    hub = RunningHub(MockHubConfig(data=tmp_path / "mock-hub", inspector=inspect_packet))
     hub.start()
     yield hub
     stopping(hub)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser; of one module only, as its loop would be in the way of tests that run one."""
+    from tests.browser import launch
+
+    with launch() as running:
+        yield running
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """Errors and warnings of the browsers' consoles."""
+    return []
+
+
+@pytest.fixture
+def open_tab(browser: Browser, complaints: list[str]) -> Iterator[Callable[[], Page]]:
+    """Opens a tab of a reader who has nothing chosen yet, each time of another one."""
+    from tests.browser import open_context
+
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(open_context(browser, complaints)).new_page()
 
 
 @pytest.fixture(scope="session")
@@ -192,6 +224,29 @@ def validated() -> Iterator[list[str]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_write_stream", check)
         yield kinds
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """What SQLAlchemy learns of a database and compiles for it serves all stores of a run: each test has a new engine.
+
+    A program has one engine, and pays this once.
+    """
+    known: dict[str, tuple[Dialect, Any]] = {}
+
+    def create(url: URL, **options: Any) -> Engine:
+        made = create_engine(url, **options)
+        if made.name in known:
+            vars(made.dialect)["initialize"] = lambda _: None  # it would ask the server for what is known
+            made.dialect, made._compiled_cache = known[made.name]
+        else:
+            learnt = made.dialect, made._compiled_cache
+            event.listen(made, "engine_connect", lambda _: known.setdefault(made.name, learnt), once=True)
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "create_engine", create)
+        yield
 
 
 TOKEN_KEYS: dict[str, dict[str, Any]] = {
@@ -260,3 +315,19 @@ def discreet() -> Iterator[None]:
     root.setLevel(level)
     root.removeHandler(listener)
     assert listener.told == []
+
+
+StartProgram = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start_program() -> Iterator[StartProgram]:
+    """Start programs, as `subprocess.Popen` does; at the end of the test they are killed, however it ends."""
+    with ExitStack() as stack:
+
+        def start(command: list[str], **options: Any) -> subprocess.Popen[str]:
+            process = stack.enter_context(subprocess.Popen(command, encoding="utf-8", **options))
+            stack.callback(process.kill)
+            return process
+
+        yield start

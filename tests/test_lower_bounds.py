@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-_NOT_IN_TEST = ("bench", "dev")  # extras that the extra test does not bring in
+_NOT_IN_TEST = ("bench", "dev", "docs")  # extras that the extra test does not bring in
 
 
 def _declared() -> dict[str, Version]:

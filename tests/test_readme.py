@@ -105,7 +105,7 @@ def test_both_readmes_have_the_same_code(language: str) -> None:
 def test_both_readmes_name_the_same_pages() -> None:
     """What the one page has to read on, the other has too."""
     english, vietnamese = (set(re.findall(r"^\| \[(docs/[^]]+)\]", page, re.M)) for page in BOTH)
-    assert english == vietnamese
+    assert english == {page.replace(".vi.md", ".md") for page in vietnamese}
 
 
 def _bare(code: str) -> list[str]:

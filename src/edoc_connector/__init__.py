@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 from .errors import (
+    AgencyListError,
     AnswerCut,
+    ArchiveMissing,
+    ArchiveRefused,
     AttachmentError,
     AuthenticationRejected,
     CallNotSupported,
@@ -33,6 +36,7 @@ from .errors import (
     PacketError,
     PacketRefused,
     ProtocolError,
+    RecipientEnded,
     SigningError,
     StatusNotAllowed,
     StoreError,
@@ -111,7 +115,10 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "AgencyListError",
     "AnswerCut",
+    "ArchiveMissing",
+    "ArchiveRefused",
     "AsyncConnector",
     "AsyncHubClient",
     "Attachment",
@@ -152,6 +159,7 @@ __all__ = [
     "ProtocolError",
     "Receipt",
     "ReceiverChange",
+    "RecipientEnded",
     "Replacement",
     "ResponseFor",
     "Settings",

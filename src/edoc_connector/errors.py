@@ -6,7 +6,9 @@
     ├─ ConfigError                  settings missing or wrong
     ├─ PacketError                  a packet that cannot be read at all
     ├─ DocumentError                a document or status of ours that breaks the standard's rules; nothing was written
-    │  └─ InvalidFields             values that a document, an organisation… cannot be made of; also a ValueError
+    │  ├─ InvalidFields             values that a document, an organisation… cannot be made of; also a ValueError
+    │  └─ RecipientEnded            a recipient's code ended; the error names its heir
+    ├─ AgencyListError              a list of agencies (CSV) with lines that cannot be used; nothing was taken over
     ├─ AttachmentError              a file to send that is missing or empty, content in a packet that cannot be decoded
     ├─ SigningError                 a key that cannot be loaded or must not sign
     ├─ VerificationFailed           a packet that the receive policy does not let in
@@ -29,19 +31,52 @@
     ├─ StoreError                   the store could not do it; nothing changed
     │  └─ DocumentIdConflict        another document was already sent under this id
     ├─ EvidenceError                an entry, a checkpoint or a proof of the evidence that is none, or does not hold
+    │  ├─ ArchiveMissing            old entries are in a file that is not where the settings look for it
+    │  └─ ArchiveRefused            a file is no archive of this evidence, is damaged, or was changed
     ├─ NotFound                     no delivery, receipt or document with that id
     └─ InvalidQuery                 a list that cannot be asked for so: a wrong cursor, limit or time; also a ValueError
 
-The message of each says in English what is wrong and what to do; `vi` says it in Vietnamese. No message, attribute or
-cause of these errors holds a secret. Unless `show_details` was called, no message holds a subject, the name of a file
-or content, which a log may not keep (Decree 13/2023/NĐ-CP); `full` and `full_vi` have those, for a person.
+The message of each says in English what is wrong and what to do; `vi` says it in Vietnamese, and `str()` in the
+language that `set_language` chose. No message, attribute or cause of these errors holds a secret. Unless `show_details`
+was called, no message holds a subject, the name of a file or content, which a log may not keep (Decree
+13/2023/NĐ-CP); `full` and `full_vi` have those, for a person.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias, get_args
+
+Language: TypeAlias = Literal["vi", "en", "both"]
+LANGUAGES: tuple[str, ...] = get_args(Language)
+LANGUAGE_VARIABLE = "EDOC_LANG"
+_language = os.environ.get(LANGUAGE_VARIABLE, "both")
+
+
+def set_language(language: Language) -> None:
+    """Let errors and labels of this process speak one language, or both."""
+    global _language
+    _language = language
+
+
+def get_language() -> str:
+    """Get the language in which errors and labels speak: ``vi``, ``en`` or ``both``."""
+    return _language if _language in LANGUAGES else "both"
+
+
+def choose_words(en: str, vi: str, *, between: str = "\n") -> str:
+    """Choose the words in the language of this process; where that is both, and they differ, one after the other.
+
+    Args:
+        en: the words in English.
+        vi: the same in Vietnamese.
+        between: what stands between them.
+    """
+    language = get_language()
+    return vi if language == "vi" else en if language == "en" or en == vi else f"{en}{between}{vi}"
+
 
 HIDDEN = "…"
 _shows_details = False
@@ -75,6 +110,13 @@ class EdocError(Exception):
         self.message = self.full = message
         self.vi = self.full_vi = vi
 
+    def __str__(self) -> str:
+        return choose_words(self.message, self.vi)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle it with everything it says: it may come from another process."""
+        return _rebuild, (type(self), self.args), self.__dict__
+
     @classmethod
     def withholding(cls, message: str, *, vi: str, hidden: Mapping[str, object], **fields: Any) -> Self:
         """Build an error whose message leaves out what only the document's readers may see; `full` has it.
@@ -89,6 +131,11 @@ class EdocError(Exception):
         error = cls(_fill(message, shown), vi=_fill(vi, shown), **fields)
         error.full, error.full_vi = _fill(message, hidden), _fill(vi, hidden)
         return error
+
+
+def _rebuild(cls: type[EdocError], args: tuple[object, ...]) -> EdocError:
+    """Make an error as `copy` and `pickle` ask for it: without its constructor; its attributes come next."""
+    return cls.__new__(cls, *args)
 
 
 def _fill(template: str, values: Mapping[str, object]) -> str:
@@ -126,6 +173,41 @@ class DocumentError(EdocError):
     """
 
     def __init__(self, message: str, *, vi: str, problems: Sequence[Any]) -> None:
+        super().__init__(message, vi=vi)
+        self.problems = tuple(problems)
+
+
+class RecipientEnded(DocumentError):
+    """Codes of recipients ended, by the hub's directory or the agency's own list.
+
+    Args:
+        problems: one for each (`edxml.Problem`).
+        heirs: the code that took the place of each ended one; None where none is known, or it was split.
+        choices: the codes that an ended one was split into: address the document to the right one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        vi: str,
+        problems: Sequence[Any],
+        heirs: Mapping[str, str | None],
+        choices: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        super().__init__(message, vi=vi, problems=problems)
+        self.heirs = dict(heirs)
+        self.choices = {code: tuple(codes) for code, codes in (choices or {}).items()}
+
+
+class AgencyListError(EdocError):
+    """A list of agencies has lines that cannot be used; nothing of it was taken over.
+
+    Args:
+        problems: every line that cannot be used (`LineProblem`).
+    """
+
+    def __init__(self, message: str, *, vi: str, problems: Sequence[Any] = ()) -> None:
         super().__init__(message, vi=vi)
         self.problems = tuple(problems)
 
@@ -251,6 +333,14 @@ class DocumentIdConflict(StoreError):
 
 class EvidenceError(EdocError):
     """An entry, a checkpoint or a proof of the evidence is none, or does not hold."""
+
+
+class ArchiveMissing(EvidenceError):
+    """Old entries of the evidence are in an archive, whose file is not where the settings look for it."""
+
+
+class ArchiveRefused(EvidenceError):
+    """A file is no archive of this evidence: it is damaged, cut off, changed, or of another log."""
 
 
 class NotFound(EdocError):

@@ -52,6 +52,9 @@ OFFICES = {
 NAMES = {code: name for names in OFFICES.values() for code, name in names.items()}
 CHILD, HUB = (Path(__file__).with_name(name) for name in ("child.py", "hub.py"))
 LEASE, GRACE = 4.0, 0.3
+STORM_PACE = {"poll": 0.5, "idle": 0.1}
+CALM_PACE = {"poll": 1.0, "idle": 0.5}  # workers that look at a store all the time keep the clerks out of it
+HEARTBEAT_SECONDS = 15.0
 STOP_SECONDS = LEASE * 1.5
 PACKETS_PER_COPY = 4.2
 """How many packets come of a document for a recipient, on average: it, its statuses, and what is asked about it."""
@@ -139,7 +142,7 @@ def write_office(place: Path, codes: dict[str, str], url: str, database: str, en
         "receive": {"policy": "trusted", "organisations_others": "report", "trust": [str(root)]},
         "limits": {"lease": LEASE, "grace": GRACE, "backoff": 0.1, "backoff_cap": 2.0, "retry_after_cap": 2.0},
         "store": {"url": database},
-        "worker": {"poll": 0.5, "idle": 0.1, "tries": 8, "concurrency": 2, "engine": engine, "sweep": 1},
+        "worker": {**STORM_PACE, "tries": 8, "concurrency": 2, "engine": engine, "sweep": 1},
     }
     for number, (code, name) in enumerate(codes.items()):
         secret = place / f"secret-{number}"
@@ -157,6 +160,14 @@ def write_office(place: Path, codes: dict[str, str], url: str, database: str, en
         Connector.open(settings).close()
     with contextlib.closing(sqlite3.connect(place / "register.db")) as register:
         register.executescript("PRAGMA journal_mode=WAL;" + TABLES)
+
+
+def slow_down(place: Path) -> None:
+    """Have an office's workers look at its store more seldom, from their next start on."""
+    text = (place / "edoc.toml").read_text()
+    for name, value in STORM_PACE.items():
+        text = text.replace(f"{name} = {value}\n", f"{name} = {CALM_PACE[name]}\n")
+    (place / "edoc.toml").write_text(text)
 
 
 def write_tasks(
@@ -206,6 +217,24 @@ def small_hub(folder: Path, seed: int, strength: float) -> Iterator[str]:
             hub.kill()
 
 
+class Heartbeat:
+    """Says now and then how far a run is, so that a slow one and one that is stuck can be told apart.
+
+    Args:
+        stage: what is going on.
+    """
+
+    def __init__(self, stage: str) -> None:
+        self._stage, self._began, self._next = stage, time.monotonic(), 0.0
+
+    def beat(self, words: str) -> None:
+        """Say it, where it is time to."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + HEARTBEAT_SECONDS
+            print(f"{datetime.now(VIETNAM):%H:%M:%S} {self._stage} {now - self._began:.0f} s: {words}", flush=True)
+
+
 class Storm:
     """What is done to the processes, for a while.
 
@@ -232,15 +261,14 @@ class Storm:
             seconds: for how long at most.
             copies: until recipients have so many packets.
         """
-        end = time.monotonic() + seconds
+        end, heartbeat, disturbed_at = time.monotonic() + seconds, Heartbeat("storm"), 0
         while time.monotonic() < end and (count := self._count_copies()) < copies:
+            heartbeat.beat(f"{count} of {copies:.0f} packets; kills {self.tally.kills + self.tally.steps.total()}")
             for process in self._processes:
                 self._look_after(process)
-            if count:
-                self._disturb(self._dice.choice(self._processes))
-            if count and self._server is not None and time.monotonic() > self._crash_at:
-                self._crash_at = time.monotonic() + self._dice.uniform(15, 40)
-                self._crash(self._server)
+            if count > disturbed_at:  # processes that are ended before they have done anything try nothing
+                disturbed_at = count if self._disturb(self._dice.choice(self._processes)) else disturbed_at
+                disturbed_at = count if self._crash_if_due() else disturbed_at
             time.sleep(self._dice.uniform(0.1, 0.5))
 
     def _count_copies(self) -> int:
@@ -270,9 +298,9 @@ class Storm:
         has_plan = self._dice.random() < 0.5  # else nothing gets done where starting takes long
         process.start(f"{plan}:{self._dice.randint(1, self._most)}" if has_plan else "")
 
-    def _disturb(self, victim: Process) -> None:
+    def _disturb(self, victim: Process) -> bool:
         if victim.ended() is not None or victim.stopped_until:
-            return
+            return False
         fate = self._dice.random()
         if fate < 0.04:
             victim.plan = ""
@@ -282,6 +310,14 @@ class Storm:
             victim.stop(time.monotonic() + STOP_SECONDS)
             self.tally.note(victim.pid)
             self.tally.stops += 1
+        return fate < 0.06
+
+    def _crash_if_due(self) -> bool:
+        if self._server is None or time.monotonic() < self._crash_at:
+            return False
+        self._crash_at = time.monotonic() + self._dice.uniform(15, 40)
+        self._crash(self._server)
+        return True
 
     def _crash(self, server: PostgresServer) -> None:
         self.tally.note(0)
@@ -292,24 +328,33 @@ class Storm:
         self.tally.crashes += 1
 
 
-def settle(processes: Sequence[Process], examination: Examination, folder: Path, patience: float) -> bool:
+def settle(processes: Sequence[Process], examination: Examination, folder: Path, patience: float, tally: Tally) -> bool:
     """Leave everything in peace until nothing is open; false where nothing moves any more for so long."""
     (folder / "calm").touch()
+    for place in {process.folder for process in processes}:
+        slow_down(place)
     for process in processes:
+        tally.note(process.pid)
         process.kill()
         process.start()
-    end, before = time.monotonic() + patience, 0
-    while time.monotonic() < end:
-        time.sleep(1.0)
+    end, before, heartbeat = time.monotonic() + patience, 0, Heartbeat("calm")
+    while (began := time.monotonic()) < end:
         for process in processes:
             if process.ended() is not None:
+                tally.note(process.pid)
                 process.start()
         left = examination.find_open()
+        heartbeat.beat(
+            f"{len(left)} left, nothing moved for {began - end + patience:.0f} s; {examination.sum_up(left)}"
+        )
         if not left:
             return True
         if hash(tuple(left)) != before:  # something moved
             end, before = time.monotonic() + patience, hash(tuple(left))
+        time.sleep(min(5.0, max(1.0, time.monotonic() - began)))  # the look itself is work
+        began = time.monotonic()
         examination.decide()
+        end += time.monotonic() - began  # in which nobody looked whether something moves
     return False
 
 
@@ -337,7 +382,7 @@ def run(folder: Path, options: argparse.Namespace) -> int:
         storm.blow(options.seconds, options.share * PACKETS_PER_COPY * count_copies(tasks))
         offices = [stack.enter_context(Office(folder / office, tasks[office])) for office in OFFICES]
         examination = Examination(folder, offices)
-        settled = settle(processes, examination, folder, options.patience)
+        settled = settle(processes, examination, folder, options.patience, storm.tally)
         for process in processes:
             process.kill(signal.SIGTERM)
         wrong = examination.examine(storm.tally.moments, LEASE)

@@ -18,6 +18,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import date
@@ -38,6 +39,7 @@ from edoc_connector.testing import sample_document
 from edoc_connector.worker import open_worker
 
 VARIABLE = "EDOC_FAILPOINT"
+OFFICERS = 4  # who report on documents at the same time, in one office
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,8 @@ class Register:
         if received.kind == "new":
             path = choose_path(received)
             self.ask("INSERT OR IGNORE INTO desk (agency, sender, id, path) VALUES (?, ?, ?, ?)", *key[:3], path)
-            METHODS[path[:2]](received)
+            if not received.withdrawn:  # else it was given back before it came here: nothing is said about it any more
+                METHODS[path[:2]](received)
         elif zlib.crc32(received.id.encode()) % 2:
             received.agree_change()
         else:
@@ -201,6 +204,7 @@ class Clerks:
         self._register = Register(folder / "register.db")
         self._connectors = connectors
         self._tasks: list[dict[str, Any]] = json.loads((folder / "tasks.json").read_text())
+        self._officers = ThreadPoolExecutor(OFFICERS, "officer")
 
     def go_round(self) -> None:
         """Do what can be done now."""
@@ -212,10 +216,10 @@ class Clerks:
                 if what and (task["sender"], task["number"], what) not in done:
                     self._try(lambda task=task, what=what: self._do(task, what))  # type: ignore[misc]
                     break
-        for agency, sender, document_id, path in self._register.ask(
-            "SELECT agency, sender, id, path FROM desk WHERE NOT done ORDER BY random() LIMIT 20"
-        ):
-            self._try(lambda row=(agency, sender, document_id, path): self._report(*row))  # type: ignore[misc]
+        waiting = self._register.ask(
+            "SELECT agency, sender, id, path FROM desk WHERE NOT done ORDER BY random() LIMIT 40"
+        )
+        list(self._officers.map(lambda row: self._try(lambda: self._report(*row)), waiting))
 
     def _try(self, do: Callable[[], None]) -> None:
         try:

@@ -195,6 +195,7 @@ class Hub:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._bursts: dict[str, float] = {}
+        self._others_given: dict[str, set[int]] = {}
         self._shift = 0.0
         for code in secrets if strength else ():
             for status in GHOSTS:
@@ -314,15 +315,21 @@ class Hub:
         if fault == "odd body":  # never the same bytes twice: two identical downloads are the hub's last word
             odd: bytes = ODD_BODIES[copy["downloads"] % len(ODD_BODIES)] + b" " * copy["downloads"]
             return odd
-        seq = copy["seq"]
-        if fault == "other body":
-            others = self.ledger.ask(
-                "SELECT seq FROM copies WHERE recipient = ? AND seq > 0 ORDER BY random() LIMIT 1", system
-            )
-            seq = others[0]["seq"]
+        seq = self._draw_other(system, copy) if fault == "other body" else copy["seq"]
         body: bytes = self.ledger.ask("SELECT body FROM packets WHERE seq = ?", seq)[0]["body"]
         # As above: never the same half twice.
         return body[: len(body) // 2 - copy["downloads"]] if fault == "half body" else body
+
+    def _draw_other(self, system: str, copy: sqlite3.Row) -> int:
+        """Draw another packet; never one twice for the same docId: a body that comes again and again is believed."""
+        with self._lock:
+            given = self._others_given.setdefault(copy["copy_id"], {copy["seq"]})
+            others = self.ledger.ask(
+                "SELECT seq FROM copies WHERE recipient = ? AND seq > 0 ORDER BY random() LIMIT 9", system
+            )
+            seq: int = next((other["seq"] for other in others if other["seq"] not in given), copy["seq"])
+            given.add(seq)
+        return seq
 
     def _confirm(self, system: str, copy_id: str, state: str) -> dict[str, Any]:
         copy = self._find(system, copy_id)
@@ -389,6 +396,7 @@ class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body would wait 40 ms for the word that the headers arrived
     hub: Hub
 
     def do_POST(self) -> None:

@@ -155,7 +155,7 @@ class Outage:
         self._during = {
             "processor": processor,
             "lived": lived,
-            "breaker": self._worker.agency_jobs[0].read_breaker(),
+            "breaker": self._worker.agency_jobs[0].read_breakers()["hub"],
         }
         self._hub.start()
         self._returned = self._clocks.monotonic()

@@ -165,7 +165,7 @@ def run(folder: Path, options: argparse.Namespace) -> int:
         wrong = observer.find_ended()
         offices = [stack.enter_context(Office(folder / office, tasks[office])) for office in OFFICES]
         examination = Examination(folder, offices)
-        settled = settle((*clerks, *living, *victims), examination, folder, options.patience)
+        settled = settle((*clerks, *living, *victims), examination, folder, options.patience, storm.tally)
         for process in (*clerks, *living, *victims):
             process.kill(signal.SIGTERM)
         wrong += examination.examine(storm.tally.moments, LEASE)

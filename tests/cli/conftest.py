@@ -28,7 +28,8 @@ class Ran:
     @property
     def errors(self) -> list[str]:
         """Lines on stderr, but for warnings of the policy, which the configurations here leave open."""
-        return [line for line in self.err.splitlines() if not line.startswith("warning: [receive] policy is")]
+        of_policy = ("warning: [receive] policy is", "cảnh báo: [receive] policy là")
+        return [line for line in self.err.splitlines() if not line.startswith(of_policy)]
 
 
 Edoc = Callable[..., Ran]

@@ -1,16 +1,20 @@
-"""What a command says when something is wrong with it or with the machine: one line, both languages, no traceback."""
+"""What a command says when something is wrong with it or with the machine: a line in each language, no traceback."""
 
 from __future__ import annotations
 
 import io
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer
+from rich.text import Text
 
+from edoc_connector.cli.app import app
 from edoc_connector.cli.errors import name_commands
 from edoc_connector.cli.output import use_utf8
 from edoc_connector.testing import sample_document
@@ -27,25 +31,25 @@ def document(tmp_path: Path) -> Path:
     return path
 
 
-def _one_line(ran: Any, *words: str) -> None:
-    assert len(ran.errors) == 1, ran.err
+def _told_once(ran: Any, *words: str) -> None:
+    assert len(ran.errors) == 2, ran.err
     for word in words:
         assert word in ran.err
 
 
 def test_a_folder_that_is_not_there(edoc: Edoc, document: Path, tmp_path: Path) -> None:
-    """The path and what to do are named (command line: errors are one line that says what to do)."""
+    """The path and what to do are named (command line: errors are a line that says what to do)."""
     ran = edoc("build", document, "--out", tmp_path / "no" / "x.edxml")
     assert ran.code == 1
-    _one_line(ran, str(tmp_path / "no"), "cannot be used", "tệp hoặc thư mục không tồn tại")
+    _told_once(ran, str(tmp_path / "no"), "cannot be used", "tệp hoặc thư mục không tồn tại")
     assert ".part" not in ran.err
 
 
 def test_a_file_where_a_folder_should_be(edoc: Edoc, document: Path) -> None:
-    """The demonstration in a file's place is an error of one line."""
+    """The demonstration in a file's place is an error of a line in each language."""
     ran = edoc("demo", "--folder", document)
     assert ran.code == 1
-    _one_line(ran, "document.json", "Give another path", "không phải thư mục")
+    _told_once(ran, "document.json", "Give another path", "không phải thư mục")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +68,7 @@ def test_a_command_that_is_not_written_right(edoc: Edoc, arguments: tuple[str, .
     """Usage errors are in both languages too, with exit code 2 (command line, "wrong options")."""
     ran = edoc(*arguments)
     assert ran.code == 2
-    _one_line(ran, *words)
+    _told_once(ran, *words)
 
 
 def test_output_is_utf_8_on_every_code_page(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,8 +103,8 @@ def test_logs_are_for_verbose(edoc: Edoc, tmp_path: Path, monkeypatch: pytest.Mo
     )
     monkeypatch.setenv("EDOC_TEST_SECRET", "throwaway")
     ran = edoc("receive")
-    assert (ran.code, ran.out) == (1, "")
-    _one_line(ran, "cannot be reached", "Không kết nối được")
+    assert (ran.code, ran.out) == (os.EX_TEMPFAIL, "")
+    _told_once(ran, "cannot be reached", "Không kết nối được")
 
 
 def test_help_is_set_for_the_terminal(edoc: Edoc, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +113,20 @@ def test_help_is_set_for_the_terminal(edoc: Edoc, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("TERMINAL_WIDTH", "80")
     out = " ".join(edoc("db", "upgrade", "--help").out.split())
     assert 'With [worker] engine = "procrastinate", that engine\'s tables too.' in out
+
+
+def test_brackets_in_the_help_of_options_are_shown() -> None:
+    """A section that an option names is no markup, in any command."""
+    commands: list[Any] = [typer.main.get_command(app)]
+    swallowed: list[str] = []
+    for command in commands:
+        commands += getattr(command, "commands", {}).values()
+        texts = [getattr(one, "help", None) or "" for one in command.params]
+        swallowed += [
+            f"{command.name}: {one}" for one in texts if Text.from_markup(one).plain != one.replace("\\[", "[")
+        ]
+    assert swallowed == []
+    assert len(commands) > 60
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def test_a_bar_shows_on_a_terminal_only(
     terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Work that takes longer than the delay gets a bar on stderr; output that is piped stays clean."""
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     monkeypatch.setenv("FORCE_COLOR", "1")
     with show_progress("sending", delay=0.0) as told:
         time.sleep(0.2)
@@ -26,9 +26,23 @@ def test_a_bar_shows_on_a_terminal_only(
     assert ("sending" in printed.err) is terminal
 
 
+def test_work_without_bytes_shows_how_long_it_takes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A check of the store counts no bytes: its line says what goes on, and since when."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with show_progress("checking", delay=0.0):
+        time.sleep(0.3)
+    printed = capsys.readouterr().err
+    assert "checking" in printed
+    assert "0:00:00" in printed
+    assert "bytes" not in printed
+
+
 def test_quick_work_shows_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A bar that would flash by is not shown."""
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with show_progress("sending") as told:
         told(1, 1)
     assert "sending" not in capsys.readouterr().err
@@ -46,7 +60,7 @@ def test_control_characters_are_spelt_out(capsys: pytest.CaptureFixture[str]) ->
 def test_words_and_screens_a_line_stays_one(capsys: pytest.CaptureFixture[str]) -> None:
     """A number or an id with a line end in it makes no second line of what the command says ("Words and screens")."""
     say("set aside: 7816\nall is well\u2028", "đã cách ly: 7816\x85")
-    assert capsys.readouterr().out == "set aside: 7816\\nall is well\\u2028 / đã cách ly: 7816\\x85\n"
+    assert capsys.readouterr().out == "set aside: 7816\\nall is well\\u2028\nđã cách ly: 7816\\x85\n"
 
 
 def test_words_and_screens_json_hides_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import json
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -63,7 +64,7 @@ class Gateway:
             return self.login_status, b"busy"
         with self.lock:
             self.good_tokens = {token} if self.keeps_tokens else set()
-        return 200, json.dumps({"code": 200, "data": {"token": token}}).encode()
+        return 200, json.dumps({"code": 200, "data": {"token": token}, "access_token": token}).encode()
 
     def answer(self, path: str, authorization: str, body: bytes) -> tuple[int, bytes]:
         if path.startswith("/login"):
@@ -87,6 +88,7 @@ def gateway() -> Iterator[Gateway]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # a body would wait 40 ms for the word that the headers arrived
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
@@ -187,6 +189,88 @@ def test_a_login_that_is_down_is_asked_seldom(gateway: Gateway) -> None:
                 client.list_waiting()
     assert gateway.logins == 1
     assert gateway.calls == []
+
+
+def test_a_login_that_failed_is_told_to_each_who_asks(gateway: Gateway) -> None:
+    """Each gets an error of its own: none grows by the tracebacks of others, nor keeps alive who met it."""
+    gateway.login_status = 503
+    told: list[tuple[str, int]] = []
+    with HubClient(_vxp(gateway), ClientSettings(attempts=1), authenticator=_login(gateway)) as client:
+        for _ in range(4):
+            with pytest.raises(HubUnavailable) as caught:
+                client.list_waiting()
+            told.append((str(caught.value), len(list(traceback.walk_tb(caught.value.__traceback__)))))
+    assert told[1] == told[2] == told[3]
+    assert told[0][0] == told[1][0]
+
+
+def _credentials(gateway: Gateway) -> ClientCredentials:
+    return ClientCredentials(token_url=f"{gateway.url}/login", key="key", secret=PASSWORD)
+
+
+def _application(gateway: Gateway) -> LgspAccessToken:
+    return LgspAccessToken(token_url=f"{gateway.url}/login", access_key="ak", secret_key=PASSWORD)
+
+
+each_authenticator = pytest.mark.parametrize("make", [_login, _credentials, _application])
+each_client = pytest.mark.parametrize("is_awaited", [False, True], ids=["blocking", "awaited"])
+
+
+def _poll(gateway: Gateway, authenticator: Any, times: int, *, is_awaited: bool, meanwhile: Any = None) -> list[Any]:
+    """List so many times with one client: what came, or the class of the error."""
+
+    async def poll_awaited() -> list[Any]:
+        async with AsyncHubClient(_vxp(gateway), ClientSettings(attempts=1), authenticator=authenticator) as client:
+            return [await _catch(client.list_waiting, meanwhile) for _ in range(times)]
+
+    async def poll() -> list[Any]:
+        with HubClient(_vxp(gateway), ClientSettings(attempts=1), authenticator=authenticator) as client:
+            return [await _catch(client.list_waiting, meanwhile) for _ in range(times)]
+
+    return asyncio.run(poll_awaited() if is_awaited else poll())
+
+
+async def _catch(call: Callable[[], Any], meanwhile: Any) -> Any:
+    try:
+        found = call()
+        return await found if asyncio.iscoroutine(found) else found
+    except EdocError as error:
+        return type(error)
+    finally:
+        if meanwhile is not None:
+            meanwhile()
+
+
+@each_authenticator
+@each_client
+def test_tokens_of_each_authenticator_that_end_in_a_poll(gateway: Gateway, make: Any, is_awaited: bool) -> None:
+    """Each token is rotated after one call: every call succeeds, with one login for each (counted)."""
+    found = _poll(gateway, make(gateway), 5, is_awaited=is_awaited, meanwhile=gateway.rotate)
+    assert found == [()] * 5
+    assert (gateway.logins, len(gateway.calls)) == (5, 9)
+
+
+@each_authenticator
+@each_client
+def test_a_storm_of_401_at_each_authenticator(gateway: Gateway, make: Any, is_awaited: bool) -> None:
+    """Where every token is refused, one login is made in a pause, and every call is AuthenticationRejected."""
+    gateway.keeps_tokens = False
+    found = _poll(gateway, make(gateway), 30, is_awaited=is_awaited)
+    assert found == [AuthenticationRejected] * 30
+    assert gateway.logins <= 2
+
+
+@each_authenticator
+@each_client
+@pytest.mark.parametrize(("status", "error"), [(503, HubUnavailable), (401, AuthenticationRejected)])
+def test_the_login_of_each_authenticator_is_down(
+    gateway: Gateway, make: Any, is_awaited: bool, status: int, error: type[EdocError]
+) -> None:
+    """While the login fails no call leaves, and one login is tried in a pause (counted)."""
+    gateway.login_status = status
+    found = _poll(gateway, make(gateway), 20, is_awaited=is_awaited)
+    assert found == [error] * 20
+    assert (gateway.logins, gateway.calls) == (1, [])
 
 
 def test_the_pause_doubles_and_ends(gateway: Gateway) -> None:
@@ -404,8 +488,20 @@ def test_logins_and_calls_go_through_a_proxy_with_its_password(hub: Hub, reply: 
     assert hub.seen[1].headers["authorization"] == "Bearer t1"
 
 
-def test_oauth2_behind_an_api_manager(hub: Hub, reply: Callable[..., Answer]) -> None:
+@pytest.mark.parametrize("counter", [True, False], ids=["in place", "taken out"])
+def test_trap_oauth2_behind_an_api_manager(
+    hub: Hub, reply: Callable[..., Answer], counter: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Client credentials: Basic key:secret and the form on the token call, then Bearer (vxp behind an API manager)."""
+    if not counter:
+        monkeypatch.setattr(ClientCredentials, "build_headers", lambda *_: {})
+        with pytest.raises((AssertionError, KeyError)):
+            _require_oauth2(hub, reply)
+        return
+    _require_oauth2(hub, reply)
+
+
+def _require_oauth2(hub: Hub, reply: Callable[..., Answer]) -> None:
     hub.script = [reply(b'{"access_token":"t1","token_type":"Bearer","expires_in":3600}'), reply(LIST)]
     credentials = ClientCredentials(token_url=f"{hub.url}/token", key="key", secret="secret")
     vxp = Vxp(endpoint=f"{hub.url}/vdxp-product/1.0", system_id="H29", secret="s")
@@ -420,8 +516,20 @@ def test_oauth2_behind_an_api_manager(hub: Hub, reply: Callable[..., Answer]) ->
     assert "xroadvnpt-hash-header" in call.headers
 
 
-def test_lgspaccesstoken_on_the_token_call_and_on_every_call(hub: Hub, reply: Callable[..., Answer]) -> None:
+@pytest.mark.parametrize("counter", [True, False], ids=["in place", "taken out"])
+def test_trap_lgspaccesstoken_on_the_token_call_and_on_every_call(
+    hub: Hub, reply: Callable[..., Answer], counter: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The header of the application stands on both calls, and Bearer beside it on the second."""
+    if not counter:
+        monkeypatch.setattr(LgspAccessToken, "build_headers", lambda _, token: {"Authorization": token.value})
+        with pytest.raises((AssertionError, KeyError)):
+            _require_application_header(hub, reply)
+        return
+    _require_application_header(hub, reply)
+
+
+def _require_application_header(hub: Hub, reply: Callable[..., Answer]) -> None:
     hub.script = [reply(b'{"access_token":"t1"}'), reply(LIST)]
     application = LgspAccessToken(
         token_url=f"{hub.url}/token", access_key="ak", secret_key="sk", app_name="qlvb", partner_code="H29"

@@ -375,3 +375,18 @@ def test_the_setting_reaches_the_client(tmp_path: Path) -> None:
     path.write_text(head + '[http]\ntls = "old"\n')
     with pytest.raises(Exception, match=r"http\.tls"):
         Settings.load(path)
+
+
+def test_clients_with_the_usual_authorities_share_a_context(tmp_path: Path) -> None:
+    """What everybody trusts is read once for all clients; whoever names authorities has a context of their own."""
+    usual = build_tls_context(ClientSettings())
+    assert build_tls_context(ClientSettings(total=1.0)) is usual
+    assert build_tls_context(ClientSettings(tls="legacy")) is not usual
+    assert usual.verify_mode is ssl.CERT_REQUIRED
+    assert usual.check_hostname
+    key = ec.generate_private_key(ec.SECP256R1())
+    root = tmp_path / "root.pem"
+    root.write_bytes(_issue("Root", key, "Root", key, ca=True).public_bytes(Encoding.PEM))
+    own = ClientSettings(ca_bundle=root)
+    assert build_tls_context(own) is not usual
+    assert build_tls_context(own) is not build_tls_context(own)

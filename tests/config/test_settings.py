@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from edoc_connector.config import SecretRef, Settings
 from edoc_connector.edxml import Directory, Limits
@@ -27,6 +28,10 @@ endpoint = "https://hub.example.gov.vn/api"
 system_id = "H29.05"
 secret = "env:TEST_HUB_SECRET"
 """
+HUB: dict[str, dict[str, Any]] = {
+    "agency": {"id": "H29.05", "name": "Sở Nội vụ"},
+    "hub": {"endpoint": "https://hub", "system_id": "H29.05", "secret": "env:TEST_HUB_SECRET"},
+}
 
 
 @pytest.fixture
@@ -87,7 +92,7 @@ def test_a_misspelt_section_in_the_environment(write: Write, monkeypatch: pytest
     """A variable that overrides nothing is an error with the name that was meant; other programs' are let be."""
     monkeypatch.setenv("EDOC_ARCHIVE__FOLDER", "x")
     Settings.load(write())
-    monkeypatch.setenv("EDOC_HUBS__ENDPOINT", "https://other.example.gov.vn")
+    monkeypatch.setenv("EDOC_HUBB__ENDPOINT", "https://other.example.gov.vn")
     with pytest.raises(ConfigError, match="Is EDOC_HUB__ENDPOINT meant") as caught:
         Settings.load(write())
     assert "Có phải EDOC_HUB__ENDPOINT không" in caught.value.vi
@@ -341,3 +346,66 @@ def test_a_code_with_spaces(code: str, write: Write) -> None:
     with pytest.raises(ConfigError, match=r"agency\.id: a code has no spaces") as caught:
         Settings.load(write(MINIMAL.replace('id = "H29.05"', f'id = "{code}"', 1)))
     assert "mã đơn vị không có dấu cách" in caught.value.vi
+
+
+def test_secrets_come_from_a_function(tmp_path: Path) -> None:
+    """``secret:NAME`` is asked of the program, when it is needed and each time (in other software, point 2)."""
+    asked: list[str] = []
+    kept: dict[str, str | SecretStr] = {"hub": "mot", "db": SecretStr("h:a/i")}
+
+    def give(name: str) -> str | SecretStr | None:
+        asked.append(name)
+        return kept.get(name)
+
+    values = HUB | {
+        "hub": HUB["hub"] | {"secret": "secret:hub"},
+        "store": {"url": "postgresql+psycopg://edoc@db/edoc", "password": "secret:db"},
+        "http": {"secret_headers": {"X-Key": "secret:gone"}},
+    }
+    settings = Settings.of(values, folder=tmp_path, secrets=give)
+    assert asked == []
+    assert _secret_of(settings) == "mot"
+    kept["hub"] = SecretStr("hai")  # it was changed in the vault
+    assert _secret_of(settings) == "hai"
+    assert settings.store_url() == "postgresql+psycopg://edoc:h%3Aa%2Fi@db/edoc"
+    with pytest.raises(
+        ConfigError, match="secret:gone cannot be had: the function for secrets knows no such"
+    ) as caught:
+        settings.client_settings()
+    assert "không biết tên này" in caught.value.vi
+    assert asked == ["hub", "hub", "db", "gone"]
+    with pytest.raises(ConfigError, match="nobody gives secrets by name here"):
+        Settings.of(values).dialect()
+
+
+def test_the_password_of_a_key_comes_from_a_function(tmp_path: Path) -> None:
+    """A reference in a key's URI is asked of the program too, as is ``signing.secret`` (other software, point 2)."""
+    keys = agency_keys("Sở Nội vụ", organ_id="H29.05", kind="p256")
+    uri = keys.write_p12(tmp_path / "key.p12", password="mật khẩu")
+    for signing in ({"key": f"{uri}?secret=secret:key"}, {"key": uri, "secret": "secret:key"}):
+        settings = Settings.of(HUB | {"signing": signing}, folder=tmp_path, secrets={"key": "mật khẩu"}.get)
+        assert settings.signer().statuses()[0].problem is None
+
+
+def test_secrets_at_hand_are_never_shown(tmp_path: Path) -> None:
+    """A ``SecretStr`` works where a reference does, and no text of the settings has it (other software, point 2)."""
+    shown = SecretStr("rất-bí-mật")
+    values = HUB | {
+        "hub": HUB["hub"] | {"secret": shown},
+        "store": {"url": "postgresql+psycopg://edoc@db/edoc", "password": shown},
+        "http": {"secret_headers": {"X-Key": SecretStr("rat-bi-mat")}},
+    }
+    settings = Settings.of(values, folder=tmp_path)
+    assert _secret_of(settings) == "rất-bí-mật"
+    assert ("X-Key", "rat-bi-mat") in settings.client_settings().headers
+    for text in (repr(settings), str(settings), settings.model_dump_json(), str(settings.model_dump())):
+        assert "rất-bí-mật" not in text
+        assert "rat-bi-mat" not in text
+    with pytest.raises(ConfigError) as caught:
+        Settings.of(HUB | {"hub": HUB["hub"] | {"secret": "rất-bí-mật"}})
+    assert "rất-bí-mật" not in caught.value.full + caught.value.full_vi
+
+
+def _secret_of(settings: Settings) -> str:
+    dialect: Any = settings.dialect()
+    return str(dialect.secret)

@@ -17,6 +17,7 @@ from edoc_connector.config import Settings
 from edoc_connector.connector import Connector, Receipt
 from edoc_connector.edxml import ResponseFor, StatusMessage, write
 from edoc_connector.errors import EdocError
+from edoc_connector.mockhub import MockHubConfig
 from edoc_connector.testing import RECIPIENT, sample_document
 from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.keys import Kind, agency_keys
@@ -25,6 +26,7 @@ AGENCIES = {"H29.05": "Sở Nội vụ", "G22": "Văn phòng Chính phủ", "H30
 
 Office = Callable[..., Connector]
 Ahead = Callable[[Connector, float], Connector]
+Moving = Callable[..., Connector]
 SettingsOf = Callable[..., Settings]
 Register = Callable[[RunningHub], None]
 Handle = Callable[[Connector], list[Receipt]]
@@ -117,6 +119,27 @@ def office(settings: SettingsOf) -> Iterator[Office]:
             return stack.enter_context(Connector.open(settings(agency, **sections)))
 
         yield make
+
+
+@pytest.fixture
+def new_hub(tmp_path: Path, register: Register, hub: RunningHub) -> Iterator[RunningHub]:
+    """The hub that the agencies move to: a provincial one, with ids that begin with 1."""
+    with RunningHub(MockHubConfig(data=tmp_path / "new-hub")) as running:
+        register(running)
+        yield running
+
+
+@pytest.fixture
+def moving(office: Office, new_hub: RunningHub) -> Moving:
+    """Opens the connector of an agency that has the national hub still and the provincial one already."""
+
+    def make(agency: str, *, active: str = "hub", **sections: Any) -> Connector:
+        new = {"dialect": "edocservice", "endpoint": f"{new_hub.url}/EdocService", "system_id": agency}
+        new |= {"secret": "file:secret", "role": "active" if active == "new" else "drain"}
+        old = {"role": "active" if active == "hub" else "drain"}
+        return office(agency, hub=old | sections.pop("hub", {}), hubs={"new": new}, **sections)
+
+    return make
 
 
 @pytest.fixture(scope="session")

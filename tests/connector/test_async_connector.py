@@ -14,6 +14,7 @@ from edoc_connector.edxml import Organization, StatusCode
 from edoc_connector.errors import UnknownRecipient, VerificationFailed
 from edoc_connector.store import Change, DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
 
 pytestmark = pytest.mark.anyio
 
@@ -62,6 +63,16 @@ async def test_a_refused_document_is_corrected(async_office: AsyncOffice) -> Non
             await sender.send(sample_document(recipients=[Organization(id="H99.99", name="Không có")]))
         assert (await sender.send(sample_document())).state is DeliveryState.SENT
         assert len(await sender.deliveries()) == 1
+
+
+async def test_a_document_is_queued_without_the_hub(async_office: AsyncOffice, hub: RunningHub) -> None:
+    """The hub is down, and the document is stored, `ready` (in other software, point 1)."""
+    hub.stop()
+    async with async_office("H29.05") as sender:
+        delivery = await sender.queue(sample_document())
+        assert (delivery.state, delivery.attempts) == (DeliveryState.READY, 0)
+        hub.start()
+        assert (await sender.flush()).sent == 1
 
 
 async def test_a_document_crosses_and_every_status_comes_back(async_office: AsyncOffice) -> None:

@@ -145,7 +145,7 @@ def test_a_generator_that_is_closed_gives_back(
             receipts = connector.receive()
             async with await anext(receipts):
                 pass
-            await receipts.aclose()  # type: ignore[attr-defined]  # it is a generator
+            await receipts.aclose()
             waiting = [receipt for receipt in await connector.receipts() if receipt.state == ReceiptState.WAITING]
             completed: Counter[str] = Counter()
             await consume(connector, completed)

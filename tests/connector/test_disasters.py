@@ -38,7 +38,7 @@ def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path 
     """A file system of two megabytes; None where the test ran in a user namespace, which may mount where we may not."""
     folder = tmp_path / "small"
     folder.mkdir()
-    mount: list[str | Path] = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder]
+    mount: list[str | Path] = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         _in_own_namespace(request.node)
         yield None

@@ -6,16 +6,20 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
+from random import Random
+from string import ascii_letters, digits
 from typing import TYPE_CHECKING
 
 import pytest
 
 from edoc_connector.config import LimitSettings
+from edoc_connector.connector import BreakerState
 from edoc_connector.errors import EdocError, NotFound, PacketError, StoreError
 from edoc_connector.mockhub import Fault
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
+from edoc_connector.worker import AgencyJobs
 
 if TYPE_CHECKING:
     from tests.connector.conftest import Ahead, Fails, Handle, Office
@@ -102,6 +106,28 @@ def test_row_21_garbage_in_front_of_good_packets(office: Office, hub: RunningHub
     fails(PacketError, lambda: aside.document)
     assert [packet.receipts[0].state for packet in hub.packets()[:2]] == ["fail", "done"]
     assert handle(receiver) == []
+
+
+def test_row_21_names_that_are_too_long_for_an_index(office: Office, hub: RunningHub, handle: Handle) -> None:
+    """Set aside as what cannot be read is, on PostgreSQL too, whose indexes refuse them; the next proceeds (row 21)."""
+    sender, receiver = office("H29.05"), office("G22", receive={"policy": "any"})
+    sender.send(sample_document(number="1"))
+    handle(receiver)
+    packet, document_id = hub.packets()[0].path.read_bytes(), sample_document(number="1").id.encode()
+    name = "".join(Random(1).choices(ascii_letters + digits, k=9000)).encode()
+    for old, new in ((b"H29.05", name), (document_id, name), (b">1<", b">" + name + b"<")):
+        assert old in packet
+        hub.offer(packet.replace(old, new), sender="H29.05", to="G22")
+    sender.send(sample_document(number="2"))
+    jobs = AgencyJobs(receiver)
+    jobs.recover()
+    assert jobs.poll(only_due=False)
+    while jobs.fetch():
+        pass
+    assert receiver.context.breaker.read().state is BreakerState.CLOSED
+    assert [one.id for one in handle(receiver)] == [sample_document(number="2").id]
+    aside = receiver.receipts(state=ReceiptState.QUARANTINED)
+    assert ["1024 bytes" in (one.error or "") for one in aside] == [True] * 3
 
 
 def test_row_16_another_packets_body(office: Office, hub: RunningHub, handle: Handle) -> None:

@@ -17,7 +17,7 @@ import pytest
 from edoc_connector.connector import Connector
 from edoc_connector.connector.inbound.duplicates import DuplicateChecker
 from edoc_connector.edxml import Organization, StatusCode, read
-from edoc_connector.errors import HubUnavailable, PacketError, SigningError, StoreError
+from edoc_connector.errors import HubUnavailable, PacketError, ProtocolError, SigningError, StoreError
 from edoc_connector.hubs import MessageType
 from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
@@ -217,6 +217,110 @@ def test_row_16_a_status_in_place_of_what_was_announced(
             break
         time.sleep(0.1)
     assert [one.kind for one in received] == [kind]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("kind", ["document", "status"])
+def test_row_16_two_bodies_that_are_here_already(office: Office, hub: RunningHub, handle: Handle, kind: str) -> None:
+    """A second look that brings another known body proves nothing: none is believed, and what is right comes (row 16).
+
+    Of statuses the first one contradicts the announcement too, and the second one does not.
+    """
+    sender, receiver, third = office("H29.05"), office("G22"), office("H30")
+    both = (RECIPIENT, Organization(id="H30", name="UBND tỉnh"))
+    sender.send(sample_document(number="1", recipients=both))
+    sender.send(sample_document(number="2", recipients=both))
+    first, second = (packet.path.read_bytes() for packet in hub.packets())
+    receipts = [*handle(receiver), *handle(third)]
+    handle(sender)
+    if kind == "document":
+        bodies, reader = [first, second], receiver
+        sender.send(sample_document(number="3"))
+    else:
+        statuses = {one.packet.sender: one.path.read_bytes() for one in hub.packets()[2:]}
+        bodies, reader = [statuses["H30"], statuses["G22"]], sender
+        receipts[0].accept()
+    hub.tamper = lambda data: bodies.pop(0) if bodies else data
+    for _ in range(20):
+        with contextlib.suppress(ProtocolError):
+            receipts += handle(reader)
+        if not bodies and all(one.receipts[0].state == "done" for one in hub.packets()):
+            break
+        time.sleep(0.1)
+    assert (len(receipts), bodies) == (5 if kind == "document" else 4, [])
+    assert receipts[0].document.id in {one.id for one in sender.deliveries()}
+    reported = sender.delivery(receipts[0].document.id).recipient("G22").status
+    assert reported is (StatusCode.ACCEPTED if kind == "status" else StatusCode.ARRIVED)
+
+
+@pytest.mark.parametrize("beside", ["before it is stored", "in one batch"])
+@pytest.mark.parametrize("kind", ["document", "status"])
+def test_row_16_a_look_that_brings_what_comes_at_the_same_time(
+    office: Office, hub: RunningHub, handle: Handle, monkeypatch: pytest.MonkeyPatch, kind: str, beside: str
+) -> None:
+    """What a look brings may be a third packet's body, whose own docId is read meanwhile: it is looked at again too."""
+    sender, receiver = office("H29.05"), office("G22")
+    reader, message_type = (receiver, MessageType.EDOC) if kind == "document" else (sender, MessageType.STATUS)
+    for number in ("1", "2", "3"):
+        sender.send(sample_document(number=number))
+        if kind == "status" or number == "1":
+            handle(receiver)
+        if number == "1":
+            handle(sender)
+    known, _, third = (one.path.read_bytes() for one in hub.packets() if one.packet.message_type == message_type)
+    keys = reader.inbox.poll_offers(message_type)[0]
+    bodies, select = [known, third], DuplicateChecker.select_packet
+    twin = office(reader.context.agency)
+
+    def select_slowly(*args: Any) -> Any:
+        selected = select(*args)
+        if beside == "before it is stored":
+            twin.inbox.intake.fetch(keys[1:])
+        return selected
+
+    monkeypatch.setattr(DuplicateChecker, "select_packet", select_slowly)
+    hub.tamper = lambda data: bodies.pop(0) if bodies else data
+    intake, rows = reader.inbox.intake, reader.inbox.intake.claim(keys if beside == "in one batch" else keys[:1])
+    bodies, given = [], bodies
+    arrivals = [intake.download(row) for row in rows[1:]]
+    bodies = given
+    assert intake.store_packets([intake.download(rows[0]), *arrivals]) == []
+    assert len(handle(reader)) == (2 if kind == "document" else 0)
+    handle(sender)
+    assert [one.recipient("G22").status for one in sender.deliveries()] == [StatusCode.ARRIVED] * 3
+    assert all(copy.state == "done" for one in hub.packets() for copy in one.receipts)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_row_16_another_body_at_every_look(office: Office, hub: RunningHub, handle: Handle) -> None:
+    """A hub that never gives the same twice is looked at so often only; later the status comes (faults, row 16)."""
+    sender, receiver, third = office("H29.05"), office("G22"), office("H30")
+    both = (RECIPIENT, Organization(id="H30", name="UBND tỉnh"))
+    for number in ("1", "2"):
+        sender.send(sample_document(number=number, recipients=both))
+    for one in (receiver, third):
+        handle(one)
+    statuses = [one.packet for one in hub.packets() if one.packet.message_type == MessageType.STATUS]
+    bodies = [hub.hub.get_path(one).read_bytes() for one in statuses if one.sender == "H30"]
+    key = sender.inbox.poll_offers(MessageType.STATUS)[0][0]
+    downloads: list[bytes] = []
+
+    def alternate(data: bytes) -> bytes:
+        downloads.append(data)
+        return bodies[len(downloads) % 2]
+
+    hub.tamper = alternate
+    (error,) = sender.inbox.intake.fetch([key]).errors
+    assert "different packets" in error.message
+    assert len(downloads) == 10
+    hub.tamper = None
+    for _ in range(30):
+        handle(sender)
+        time.sleep(0.1)
+        if all(one.recipient("G22").status is StatusCode.ARRIVED for one in sender.deliveries()):
+            break
+    else:
+        pytest.fail("a status never came")
 
 
 def test_row_20_other_bytes_under_a_confirmed_doc_id(

@@ -127,7 +127,7 @@ def test_a_poll_keeps_its_lease_while_the_hub_lists(
     units = AgencyJobs(receiver)
     units.recover()
     renewed: list[bool] = []
-    real = units._inbox.poll_offers
+    real = receiver.inbox.poll_offers
 
     def lease_until() -> datetime:
         until = units.read_schedule()["poll"].lease_until
@@ -141,7 +141,7 @@ def test_a_poll_keeps_its_lease_while_the_hub_lists(
         renewed.append(lease_until() > before)
         return real(asked)
 
-    monkeypatch.setattr(units._inbox, "poll_offers", listed)
+    monkeypatch.setattr(receiver.inbox, "poll_offers", listed)
     assert units.poll()
     assert renewed == [True, True]
     assert not receiver.context.lease_keeper._hold_counts

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,7 +26,7 @@ from edoc_connector.evidence import unpack_entry
 from edoc_connector.hubs import HubCapabilities, Lgsp, MessageType, PacketProfile
 from edoc_connector.hubs.lgsp import windows
 from edoc_connector.mockhub import Fault, LgspTraps
-from edoc_connector.store import DeliveryState, ReceiptState
+from edoc_connector.store import DeliveryState, ReceiptState, restore_backup, write_backup
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
 
@@ -111,11 +113,21 @@ def test_between_a_platform_and_the_national_hub(lgsp: Any, office: Office, hand
     assert ministry.delivery(answer.id).recipient("H29.05").status is StatusCode.REJECTED
 
 
-def test_codes_need_not_be_state_bodies(lgsp: Any, platform: RunningHub, handle: Handle) -> None:
+@in_place_or_taken_out
+def test_trap_codes_need_not_be_state_bodies(
+    lgsp: Any, platform: RunningHub, counter: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An enterprise of the province (H37.DN.001) gets documents as any agency does (Calls)."""
+    if not counter:
+        state_bodies = PacketProfile(code_pattern=r"[A-Z]\d\d(\.\d\d)*", code_form="of a state body")
+        monkeypatch.setattr(Lgsp, "capabilities", HubCapabilities(lists_by_date=True, packet=state_bodies))
     platform.add_agency("H37.DN.001", "secret-dn", "Doanh nghiệp")
-    delivery = lgsp("H29.05").send(sample_document(recipients=(Organization(id="H37.DN.001", name="Doanh nghiệp"),)))
-    assert delivery.state is DeliveryState.SENT
+
+    def check() -> None:
+        enterprise = Organization(id="H37.DN.001", name="Doanh nghiệp")
+        assert lgsp("H29.05").send(sample_document(recipients=(enterprise,))).state is DeliveryState.SENT
+
+    holds(counter, check)
 
 
 def test_an_unknown_recipient_is_a_verdict_with_its_code(lgsp: Any) -> None:
@@ -203,6 +215,28 @@ def test_row_35_what_was_confirmed_after_the_backup_is_not_handed_out(
                 platform.hub.storage.set_state(first, "done", packet.events[-1])
     assert [one.hub_doc_id for one in handle(receiver)] == [second]
     assert receiver.restored().set_aside == (first,)
+
+
+def test_row_35_what_came_after_the_backup_comes_again_from_a_list_by_date(
+    lgsp: Any, handle: Handle, platform: RunningHub, tmp_path: Path
+) -> None:
+    """The platform lists what was confirmed, so nobody has to ask its operator, and the advice says so (row 35)."""
+    sender, machine = lgsp("H29.05"), lgsp("G22")
+    handle(machine)
+    url, spool = machine.settings.store_url(), machine.settings.spool()
+    write_backup(url, tmp_path / "backup.zip", spool=spool)
+    sender.send(sample_document())
+    assert len(handle(machine)) == 1
+    machine.close()
+    for path in spool.parent.glob("edoc.db*"):
+        path.unlink()
+    shutil.rmtree(spool)
+    restore_backup(tmp_path / "backup.zip", url, spool=spool)
+    restored = lgsp("G22")
+    advice = " ".join(words.en for words in restored.restored().advice)
+    assert "comes again by itself" in advice
+    assert "operator" not in advice
+    assert [one.id for one in handle(restored)] == [sample_document().id]
 
 
 def test_row_34_a_list_by_date_that_a_wrong_clock_read(
@@ -336,13 +370,23 @@ def test_trap_every_element_of_the_envelope_needs_the_prefix(
     holds(counter, check)
 
 
-def test_trap_statuses_by_update_stay_behind_a_setting(lgsp: Any, handle: Handle, platform: RunningHub) -> None:
-    """By default codes are packets, which the sender gets; by the setting they are told, which nobody may hear of."""
-    sender, receiver = lgsp("H29.05"), lgsp("G22")
+@in_place_or_taken_out
+def test_trap_statuses_by_update_stay_behind_a_setting(lgsp: Any, handle: Handle, counter: bool) -> None:
+    """By default codes are packets, which the sender gets (Calls)."""
+    sender, receiver = lgsp("H29.05"), lgsp("G22", hub={} if counter else {"statuses_by_update": True})
     first = sender.send(sample_document())
     handle(receiver)[0].accept()
     handle(sender)
-    assert sender.delivery(first.id).recipient("G22").status is StatusCode.ACCEPTED
+
+    def check() -> None:
+        assert sender.delivery(first.id).recipient("G22").status is StatusCode.ACCEPTED
+
+    holds(counter, check)
+
+
+def test_statuses_by_update_are_told(lgsp: Any, handle: Handle, platform: RunningHub) -> None:
+    """By the setting codes are told to the platform by a call, which nobody may hear of."""
+    sender = lgsp("H29.05")
     telling = lgsp("G22", hub={"statuses_by_update": True})
     second = sender.send(sample_document(number="7818"))
     handle(telling)[0].accept()

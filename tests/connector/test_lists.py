@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from edoc_connector import AsyncConnector
 from edoc_connector.connector import Connector, DeliveryState, ReceiptState, lists
 from edoc_connector.edxml.message.organ_id import Directory
 from edoc_connector.errors import InvalidQuery
+from edoc_connector.store import DirectoryEntry
 from edoc_connector.store._sql import hear_statements
 from edoc_connector.testing import sample_document
 
@@ -45,15 +46,9 @@ def test_a_page_says_that_there_is_more(exchanged: tuple[Connector, Connector, l
 def test_a_page_has_a_hundred_where_nobody_says(office: Office) -> None:
     """The default is bounded however much there is (14.11, limits by default)."""
     sender = office("H29.05")
-    with sender.context.store._engine.connect() as connection:
-        connection.execute(
-            text(
-                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1101) INSERT INTO directory "
-                "(agency, code, name, active, updated_at) SELECT 'H29.05', printf('H%04d', i), 'x', 1, "
-                "'2026-11-20 00:00:00.000000' FROM n"
-            )
-        )
-        connection.commit()
+    with sender.context.store.transaction() as tx:
+        entries = [DirectoryEntry(code=f"H{number:04}", name="x") for number in range(1, 1102)]
+        tx.directory.replace_agencies("H29.05", entries)
     page = sender.directory()
     assert (len(page), page.next is None) == (100, False)
     assert [one.code for one in sender.iter_directory()] == [f"H{number:04}" for number in range(1, 1102)]

@@ -20,6 +20,8 @@ from edoc_connector.connector import Connector, Story
 from edoc_connector.connector.operations.evidence_check import check_pack
 from edoc_connector.errors import EdocError, StoreError
 from edoc_connector.store import DeliveryState, OutgoingState, ReceiptState, Store, migrate, upgrade
+from edoc_connector.store._sql import TABLES
+from edoc_connector.store._sql.packed_text import PackedText
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
 
@@ -111,6 +113,13 @@ def test_no_column_has_two_languages(upgraded: Callable[..., Connector], backend
             for column in columns:
                 found = connection.execute(select(column).where(column.like("% ‖ %"))).scalars().all()
                 assert [words for words in found if "xong" not in words] == []
+        packed = [
+            column for table in TABLES.values() for column in table.columns if isinstance(column.type, PackedText)
+        ]
+        assert packed
+        for column in packed:
+            found = [words for words in connection.execute(select(column)).scalars() if words and " ‖ " in words]
+            assert [words for words in found if "xong" not in words] == []
 
 
 @pytest.fixture

@@ -164,7 +164,7 @@ def test_a_setting_wants_more(office: Office, caplog: pytest.LogCaptureFixture) 
 
 
 def test_figures_have_labels_of_ours_only(office: Office) -> None:
-    """Names and labels of every metric are agencies, jobs, tables, states and codes of checks."""
+    """Names and labels of every metric are agencies, hubs, jobs, tables, states and codes of checks."""
     sender = office("H29.05")
     sender.send(make_document())
     with Worker([sender.settings]) as worker:
@@ -172,6 +172,6 @@ def test_figures_have_labels_of_ours_only(office: Office) -> None:
         worker.agency_jobs[0].checks.run()
         labels = {(name, value) for metric in MetricsCollector(worker).collect() for sample in metric.samples
                   for name, value in sample.labels.items()}  # fmt: skip
-    assert {name for name, _ in labels} == {"agency", "kind", "table", "state", "job", "code", "severity"}
+    assert {name for name, _ in labels} == {"agency", "hub", "kind", "table", "state", "job", "code", "severity"}
     assert ("agency", "H29.05") in labels
     assert not any(mark in value for mark in MARKED for _, value in labels)

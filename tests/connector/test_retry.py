@@ -41,13 +41,13 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Failing:
     return run
 
 
-def test_row_23_a_status_waits_for_space(office: Office, hub: RunningHub, failing: Failing, handle: Handle) -> None:
+def test_row_23_a_status_waits_for_space(office: Office, hub: RunningHub, failing: Failing) -> None:
     """A status that could not be written to the disk is sent once there is space, in its order (faults, row 23)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
     packets = receiver.receive()
     receipt = next(packets)
-    with failing("_hash_and_flush", errno.ENOSPC):
+    with failing("create_private", errno.ENOSPC):
         with receipt:
             pass
         receipt.accept()
@@ -62,7 +62,7 @@ def test_row_23_a_document_that_cannot_be_read_now(
     office: Office, hub: RunningHub, failing: Failing, fails: Fails
 ) -> None:
     """A process without a free handle keeps the document ready, and sends the same bytes later (faults, row 23)."""
-    sender = office("H29.05")
+    sender = office("H29.05", limits={"in_memory": 0})
     with failing("compute_sha256", errno.EMFILE):
         fails(StoreError, lambda: sender.send(sample_document()), "no more")
     assert sender.deliveries()[0].state is DeliveryState.READY

@@ -348,9 +348,9 @@ def test_a_packet_to_thousands_asks_the_directory_once(
     asked: list[str] = []
     real = Directory.list_by_code
 
-    def count(directory: Directory, agency: str, code: str) -> Any:
+    def count(directory: Directory, agency: str, code: str, **options: Any) -> Any:
         asked.append(code)
-        return real(directory, agency, code)
+        return real(directory, agency, code, **options)
 
     monkeypatch.setattr(Directory, "list_by_code", count)
     connector = pinned()

@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[2]
-
-
-def test_the_page_is_current() -> None:
-    """The generated tables of docs/edxml.md are those of the code; else run ``python docs/generate.py``."""
-    spec = importlib.util.spec_from_file_location("generate_docs", _ROOT / "docs" / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    generate = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generate)
-    page = generate.PAGE.read_text(encoding="utf-8")
-    assert generate.generated(page) == page
-    assert set(re.findall(r"<!-- generated: (\S+) -->", page)) == set(generate.PARTS)
 
 
 def test_every_code_is_on_the_page() -> None:

@@ -17,7 +17,7 @@ from lxml import etree
 
 from edoc_connector import edxml
 from edoc_connector.errors import PacketError
-from edoc_connector.mockhub.rebuild import rebuild_packet
+from edoc_connector.mockhub import rebuild_packet
 from edoc_connector.signing import (
     Verification,
     VerificationStatus,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edoc_connector._core import HeldFile
 from edoc_connector.errors import AttachmentError
 from edoc_connector.hubs.packet_hash import hash_packet, require_size
 
@@ -40,3 +41,12 @@ def test_sizes(size: int, is_good: bool) -> None:
     with pytest.raises(AttachmentError) as caught:
         require_size(Path("p"), size, limit=10)
     assert caught.value.vi != caught.value.message
+
+
+def test_a_packet_in_memory_is_not_read_again(tmp_path: Path) -> None:
+    """Bytes that were hashed when they were stored go out as they are; too many are refused as those of a file are."""
+    data = bytes(PIECE + 1)
+    held = HeldFile(tmp_path / "not there.edxml", hashlib.sha256(data).hexdigest(), data)
+    assert hash_packet(held, limit=len(data)) == (hashlib.sha256(data).digest(), data)
+    with pytest.raises(AttachmentError):
+        hash_packet(held, limit=PIECE)

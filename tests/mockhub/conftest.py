@@ -8,6 +8,8 @@ import hmac
 import io
 import json
 import re
+import shutil
+import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -139,6 +141,20 @@ def packet() -> Callable[..., bytes]:
 def status() -> Callable[..., bytes]:
     """Makes status packets."""
     return make_status
+
+
+@pytest.fixture
+def run_curl() -> Callable[..., bytes]:
+    """Runs curl, past any proxy of the machine, and gives what it printed; skips where there is none."""
+    program = shutil.which("curl")
+    if program is None:
+        pytest.skip("there is no curl on this machine")
+
+    def run(*options: str) -> bytes:
+        command = [program, "--silent", "--show-error", "--fail-with-body", "--noproxy", "*", *options]
+        return subprocess.run(command, capture_output=True, check=True, timeout=30).stdout
+
+    return run
 
 
 UUID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from edoc_connector.mockhub import Fault, FaultPlan
-from edoc_connector.mockhub.calls import GARBAGE
+from edoc_connector.mockhub.dialects import GARBAGE
 from edoc_connector.testing.hub import RunningHub
 
 Make = Callable[..., Any]

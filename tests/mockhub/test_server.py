@@ -12,15 +12,19 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
+from edoc_connector._core import format_url
 from edoc_connector.errors import ConfigError
 from edoc_connector.mockhub import MockHubConfig, create_app, server
-from edoc_connector.mockhub.server import format_url, open_listener, serve
+from edoc_connector.mockhub.server import open_listener, serve
 from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.conftest import StartProgram
 
 Make = Callable[..., Any]
 
@@ -155,19 +159,21 @@ serve(config, host=sys.argv[2], port=0, on_ready=lambda url: print(url, flush=Tr
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
-def test_it_runs_as_a_process_of_its_own(tmp_path: Path, client: httpx.Client, host: str) -> None:
+def test_it_runs_as_a_process_of_its_own(
+    tmp_path: Path, client: httpx.Client, host: str, start_program: StartProgram
+) -> None:
     """Issue "One document travels", mock hub: serves on a free port, announces it, stops on SIGTERM."""
     password = "" if host == "127.0.0.1" else "of the test"
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "data"), host, password]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        port = process.stdout.readline().strip().rpartition(":")[2]
-        url = f"http://127.0.0.1:{port}/"
-        assert client.get(url, auth=("anybody", password)).status_code == 200
-        assert client.get(url).status_code == (401 if password else 200)
-        process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=20)
+    process = start_program(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    port = process.stdout.readline().strip().rpartition(":")[2]
+    url = f"http://127.0.0.1:{port}/"
+    assert client.get(url, auth=("anybody", password)).status_code == 200
+    assert client.get(url).status_code == (401 if password else 200)
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=20)
     assert f"edoc_connector.mockhub mock hub ready at http://{host}:{port}" in log
     assert ("can be reached from other machines" in log) is (host == "0.0.0.0")
     assert "Traceback" not in log

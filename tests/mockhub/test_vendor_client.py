@@ -21,8 +21,8 @@ import pytest
 
 from edoc_connector import HubClient, Vxp, edxml, signing
 from edoc_connector.hubs import MessageType, Outcome
+from edoc_connector.mockhub import rebuild_packet
 from edoc_connector.mockhub.codes import RefusedError
-from edoc_connector.mockhub.rebuild import rebuild_packet
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.keys import agency_keys

@@ -6,6 +6,7 @@ import base64
 import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -184,6 +185,21 @@ def test_a_limit_out_of_bounds_is_refused(limit: Any) -> None:
     """A page is in memory as a whole, and so is bounded (14.11, lists)."""
     with pytest.raises(InvalidQuery, match="1 to 1000"):
         PageRequest.parse("x", AGENCY, {}, limit=limit, after=None, by_time=True)
+
+
+def test_a_nul_is_the_callers_mistake(store: Store) -> None:
+    """In a filter on either database, and on PostgreSQL wherever one is looked up: no failure of the store (14.11)."""
+    with pytest.raises(InvalidQuery, match="NUL") as told, store.snapshot() as tx:
+        tx.receipts.list_page(AGENCY, sender="G\0")
+    assert "NUL" in told.value.vi
+    is_file = store.find_database_file() is not None
+    look_ups: tuple[Callable[[Any], object], ...] = (
+        lambda tx: tx.deliveries.find_by_document_id(AGENCY, "a\0b"),
+        lambda tx: tx.receipts.find_all(AGENCY, document_id="a\0b"),
+    )
+    for look_up in look_ups:
+        with nullcontext() if is_file else pytest.raises(InvalidQuery, match="NUL"), store.snapshot() as tx:
+            assert not look_up(tx)
 
 
 def test_a_time_without_a_zone_is_refused(clock: Clock) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine, text
+from sqlalchemy import Column, Connection, Engine, MetaData, Table, create_engine, event, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
+from edoc_connector._core import Text
 from edoc_connector.errors import StoreError
-from edoc_connector.store import DELIVERIES, Store, migrate, upgrade
+from edoc_connector.store import DELIVERIES, OUTGOING, Store, migrate, upgrade
+from edoc_connector.store._sql import TABLES
 
 pytestmark = pytest.mark.database("none")  # how a database gets its tables is what is tested here
 
 AGENCY = "H29.05"
+TIMELINE = TABLES["timeline"]
 _WHEN = "'2026-11-20 03:00:00'"
 _QUEUE = f"'%s', 2, {_WHEN}, 3, {_WHEN}, {_WHEN}"
 
@@ -45,14 +50,18 @@ def first(url: str) -> str:
     """A database of revision 0001 with a row of each kind."""
     engine = create_engine(url)
     with engine.begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        _upgrade_to(connection, "0001")
         for statement in FIRST:
             connection.execute(text(statement))
     engine.dispose()
     return url
+
+
+def _upgrade_to(connection: Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def test_an_upgrade_keeps_everything(first: str, tmp_path: Path) -> None:
@@ -86,6 +95,26 @@ def test_an_upgrade_brings_the_moves_of_today(first: str) -> None:
     with engine.connect() as connection, pytest.raises(IntegrityError, match="no such move"):
         connection.execute(text("UPDATE receipts SET state = 'handled' WHERE hub_doc_id = '7'"))
     engine.dispose()
+
+
+def test_a_new_store_gets_its_tables_at_once(url: str, tmp_path: Path) -> None:
+    """Whenever its maker begins a transaction, others see a store without tables, or one they can work with."""
+    seen: list[str | None] = []
+    watcher = create_engine(url)
+
+    def look(of: Connection) -> None:
+        if of.engine is watcher:
+            return
+        with watcher.connect() as connection:
+            seen.append(migrate.read_revision(connection))
+
+    event.listen(Engine, "begin", look)
+    try:
+        Store.open(url, spool=tmp_path / "spool").close()
+    finally:
+        event.remove(Engine, "begin", look)
+        watcher.dispose()
+    assert set(seen) == {None, migrate.SCHEMA_REVISION}
 
 
 def test_a_store_that_is_not_upgraded_is_refused(first: str, tmp_path: Path) -> None:
@@ -122,7 +151,8 @@ def test_an_upgrade_splits_the_languages(
         connection.execute(statement, {"old": old, "new": new, "detail": detail})
     upgrade(first)
     with engine.connect() as connection:
-        row = connection.execute(text("SELECT detail, detail_vi FROM timeline ORDER BY id DESC LIMIT 1")).one()
+        query = select(TIMELINE.c.detail, TIMELINE.c.detail_vi).order_by(TIMELINE.c.id.desc()).limit(1)
+        row = connection.execute(query).one()
     engine.dispose()
     assert tuple(row) == expected
 
@@ -184,3 +214,189 @@ def test_an_upgrade_knows_which_statuses_were_unknown(first: str) -> None:
         (row,) = connection.execute(text("SELECT was_unknown, copy_doc_id FROM outgoing"))
     engine.dispose()
     assert (bool(row[0]), row[1]) == (True, None)
+
+
+def test_an_upgrade_gives_what_is_there_to_the_only_hub(first: str, tmp_path: Path) -> None:
+    """Rows of before are at the hub of the lone section, and the jobs keep their names (moving hub)."""
+    upgrade(first)
+    with Store.open(first, spool=tmp_path / "spool") as store, store.transaction("test") as tx:
+        assert {row.hub for row in tx.deliveries.find_all(AGENCY)} == {"hub"}
+        assert {row.hub for row in tx.receipts.find_all(AGENCY)} == {"hub"}
+        assert {(row.hub, row.is_tied) for row in tx.outgoing.find_all(AGENCY)} == {("hub", False)}
+        assert tx.hub_roles.load(AGENCY) == {}
+        tx.schedule.ensure_job(AGENCY, "listed-status@a-hub-with-a-name-of-31-letters", first_at=tx.now)
+
+
+def test_texts_are_packed_and_say_what_they_said(first: str, tmp_path: Path) -> None:
+    """Timelines, verifications and messages of before are read as they were, and stay append-only (revision 0014)."""
+    engine = create_engine(first)
+    with engine.begin() as connection:
+        migrate.run_migrations(connection, "0013")
+        connection.execute(
+            text("UPDATE receipts SET verification_text = 'it holds', verification_vi = 'hợp lệ' WHERE id = 1")
+        )
+        connection.execute(text("UPDATE outgoing SET message = :message"), {"message": '{"code":"03"}'})
+        values = f"('outgoing', 1, {_WHEN}, 'clerk', 'sending', 'sent', 'the hub took it \\ “x”', 'trục đã nhận')"
+        connection.execute(
+            text(f"INSERT INTO timeline (subject, subject_id, at, actor, old, new, detail, detail_vi) VALUES {values}")
+        )
+    assert upgrade(first) == migrate.SCHEMA_REVISION
+    with Store.open(first, spool=tmp_path / "spool") as store, store.snapshot() as tx:
+        document = tx.receipts.find_by_hub_doc_id(AGENCY, "7")
+        assert document is not None
+        assert (document.verification_text, document.verification_vi) == ("it holds", "hợp lệ")
+        (message,) = tx.outgoing.find_all(AGENCY, receipt_id=[1])
+        assert message.message == '{"code":"03"}'
+        (entry,) = tx.timeline.load_timelines(OUTGOING, [1])[1]
+        assert entry.text == Text("the hub took it \\ “x”", "trục đã nhận")
+        assert entry.at == datetime(2026, 11, 20, 3, tzinfo=UTC)
+        (stored,) = tx.timeline.load_timelines(DELIVERIES, [1])[1]
+        assert (stored.detail, stored.detail_vi, stored.id) == ("stored", None, 1)
+    for change in ("UPDATE timeline SET actor = 'x'", "DELETE FROM timeline"):
+        with pytest.raises(IntegrityError, match="append-only"), engine.begin() as connection:
+            connection.execute(text(change))
+    engine.dispose()
+
+
+@pytest.mark.parametrize("kept", ["0001", "0013"])
+def test_an_upgrade_keeps_each_agencys_directory(url: str, tmp_path: Path, kept: str) -> None:
+    """Agencies read what they had, and search it, until the hub's is taken over again (0015, directories)."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        migrate.run_migrations(connection, kept)
+        for agency, code in ((AGENCY, "H29.05"), (AGENCY, "H29.06"), ("G22", "H29.05")):
+            values = f"'{agency}', '{code}', '000.00.05.H29', 'Sở Nội vụ Đắk Lắk', 'H29', {code == 'H29.05'}, {_WHEN}"
+            connection.execute(
+                text(
+                    "INSERT INTO directory (agency, code, other_code, name, parent, active, updated_at) "
+                    f"VALUES ({values})"
+                )
+            )
+    engine.dispose()
+    upgrade(url)
+    with Store.open(url, spool=tmp_path / "spool") as store, store.transaction() as tx:
+        assert [(row.code, row.active) for row in tx.directory.list_agencies(AGENCY)] == [
+            ("H29.05", True),
+            ("H29.06", False),
+        ]
+        assert [row.code for row in tx.directory.search("G22", "noi vu dak", limit=5)] == ["H29.05"]
+        assert [row.code for row in tx.directory.list_by_code("G22", "000.00.05.H29")] == ["H29.05"]
+        tx.directory.take_list("G22", "hub", [])
+        assert tx.directory.search("G22", "noi vu", limit=5) == []
+
+
+def test_an_upgrade_leaves_deadlines_open(first: str) -> None:
+    """What was sent before deadlines were kept has none, and no late refusal."""
+    upgrade(first)
+    engine = create_engine(first)
+    with engine.connect() as connection:
+        deadlines = connection.execute(text("SELECT deadline, deadline_due, expired_at FROM deliveries")).all()
+        refusals = connection.execute(text("SELECT refused_at, refusal, refusal_vi FROM delivery_recipients")).all()
+    engine.dispose()
+    assert {tuple(row) for row in deadlines} == {(None, None, None)}
+    assert {tuple(row) for row in refusals} <= {(None, None, None)}
+
+
+def test_places_of_entries_become_runs(first: str) -> None:
+    """Each entry keeps its leaf, and one that is missing stays missing; what came one after the other is one run."""
+    places = {1: ("A", 0), 2: ("A", 1), 3: ("B", 0), 4: ("A", 2), 7: ("A", 3), 5: ("A", 4), 6: ("A", 5), 8: ("A", 7)}
+    engine = create_engine(first)
+    with engine.begin() as connection:
+        _upgrade_to(connection, "0016")
+        for entry_id, (agency, leaf) in places.items():
+            values = {"entry": entry_id, "agency": agency, "leaf": leaf}
+            connection.execute(text("INSERT INTO evidence_leaves VALUES (:entry, :agency, :leaf)"), values)
+    upgrade(first)
+    with engine.connect() as connection:
+        runs = connection.execute(text("SELECT * FROM evidence_runs ORDER BY agency, first_leaf")).all()
+    engine.dispose()
+    assert [tuple(row) for row in runs] == [
+        *(("A", 0, 1, 2), ("A", 2, 4, 1), ("A", 3, 7, 1), ("A", 4, 5, 2), ("A", 7, 8, 1)),
+        ("B", 0, 3, 1),
+    ]
+
+
+REVISIONS = sorted(path.name[:4] for path in (Path(migrate.__file__).parent / "migrations" / "versions").glob("0*.py"))
+_VALUES: dict[type, Any] = {
+    str: "x",
+    int: 1,
+    float: 1.0,
+    bool: True,
+    bytes: b"x",
+    datetime: datetime(2026, 11, 20, 3),
+    date: date(2026, 11, 20),
+}
+_CHECKED = {  # columns that take some words only
+    ("gateway_messages", "state"): "ready",
+    ("hub_roles", "role"): "drain",
+    ("imported_documents", "subject"): "delivery",
+}
+
+
+def _live_until(url: str, revision: str) -> None:
+    """Leave a store of a revision with a row in each of its tables."""
+    _migrate(url, "0001", *FIRST)
+    _migrate(url, revision)
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for table in _reflect(connection):
+            if connection.execute(select(func.count()).select_from(table)).scalar() == 0 and not _is_derived(
+                table.name
+            ):
+                connection.execute(insert(table).values({column.name: _value(column) for column in table.columns}))
+    engine.dispose()
+
+
+def _migrate(url: str, revision: str, *statements: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        migrate.run_migrations(connection, revision)
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def _reflect(connection: Connection) -> list[Table]:
+    metadata = MetaData()
+    metadata.reflect(connection)
+    return [table for table in metadata.sorted_tables if table.name != "alembic_version"]
+
+
+def _value(column: Column[Any]) -> Any:
+    return _CHECKED.get((column.table.name, column.name)) or _VALUES[column.type.python_type]
+
+
+def _is_derived(name: str) -> bool:
+    """Whether a table is an index of another, or hangs together by hashes: tests/store/directory and log have those."""
+    return name.startswith(("agency_search", "evidence"))
+
+
+def _count(url: str) -> dict[str, int]:
+    """How many rows each table has."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = {
+            table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in _reflect(connection)
+        }
+    engine.dispose()
+    return found
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_each_revision_is_upgraded_with_all_its_rows(url: str, tmp_path: Path, revision: str) -> None:
+    """A row of each kind, as that revision has them, is there afterwards, and the store opens (upgrading)."""
+    _live_until(url, revision)
+    before = _count(url)
+    assert [name for name, rows in before.items() if not rows and not _is_derived(name)] == []
+    if revision != migrate.SCHEMA_REVISION:
+        with pytest.raises(StoreError, match="edoc db upgrade"):
+            Store.open(url, spool=tmp_path / "spool")
+    assert upgrade(url) == migrate.SCHEMA_REVISION
+    after = _count(url)
+    assert {name: rows for name, rows in before.items() if name in after and after[name] < rows} == {}
+    assert {name for name in before if name not in after and not _is_derived(name)} <= {"directory"}  # now in agencies
+    with Store.open(url, spool=tmp_path / "spool") as store, store.snapshot() as tx:
+        delivery = tx.deliveries.find_by_document_id(AGENCY, "d-1")
+        assert delivery is not None
+        assert (delivery.state, delivery.fence) == ("ready", 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from edoc_connector.store import MACHINES, NewDelivery, Store, migrate, upgrade
 from edoc_connector.store._sql import schema
 
 if TYPE_CHECKING:
+    from tests.conftest import StartProgram
     from tests.store.conftest import Clock
 
 AGENCY = "H29.05"
@@ -39,7 +41,10 @@ def test_an_empty_database_gets_its_tables(store: Store, url: str) -> None:
     """Opening an empty store runs the migrations, and they make what the tables say (DESIGN, "schema changes")."""
     engine = create_engine(url)
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        # the full-text index of agencies has a form of its own on either database
+        of_search = re.compile("agency_search|ix_agencies_search")
+        opts = {"compare_type": False, "include_name": lambda name, *_: not of_search.match(name or "")}
+        context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, schema.metadata) == []
         assert context.get_current_revision() == migrate.SCHEMA_REVISION
     engine.dispose()
@@ -77,14 +82,14 @@ def test_opening_again_keeps_everything(
 
 
 @pytest.mark.database("none")
-def test_two_processes_may_open_an_empty_store_at_once(url: str, tmp_path: Path) -> None:
+def test_two_processes_may_open_an_empty_store_at_once(url: str, tmp_path: Path, start_program: StartProgram) -> None:
     """The second waits for the first one's tables (DESIGN, "two processes … may run the same connector")."""
     program = (
         "import sys; from pathlib import Path; from edoc_connector.store import Store\n"
         "Store.open(sys.argv[1], spool=Path(sys.argv[2])).close()"
     )
     command = [sys.executable, "-W", "error", "-c", program, url, str(tmp_path / "spool")]
-    workers = [subprocess.Popen(command) for _ in range(3)]
+    workers = [start_program(command) for _ in range(3)]
     assert [worker.wait(timeout=60) for worker in workers] == [0, 0, 0]
 
 
@@ -178,7 +183,7 @@ with Store.open(sys.argv[1], spool=Path(sys.argv[2])) as store:
         with store.transaction("test") as tx:
             tx.connection.exec_driver_sql(
                 "INSERT INTO timeline (subject, subject_id, at, actor, new, detail) "
-                "VALUES ('receipt', 1, '2026-11-20', 'x', 'y', hex(zeroblob(4000000)))"
+                "VALUES (2, 1, 0, 'x', 'y', hex(zeroblob(4000000)))"
             )
     except StoreError as error:
         print(error)
@@ -194,7 +199,7 @@ def test_no_room_for_a_write(store: Store, url: str, tmp_path: Path) -> None:
     # in another process: the limit would outlast this test
     command = [sys.executable, "-c", FULL_DISK, url, str(tmp_path / "spool"), url.removeprefix("sqlite:///")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    message, count = done.stdout.splitlines()
+    message, _vietnamese, count = done.stdout.splitlines()
     assert "disk of the store is full" in message
     assert count == "0"
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 WORKERS = tuple(Lease(name, 60) for name in ("ann", "binh", "chi"))
 NIGHTLY = os.environ.get("EDOC_HYPOTHESIS_PROFILE") == "nightly"
 FOUND = settings(
-    max_examples=100,
+    max_examples=500,
     stateful_step_count=40,
     phases=[Phase.generate],
     derandomize=True,

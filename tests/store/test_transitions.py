@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from edoc_connector.store import DELIVERIES, DeliveryState, Lease, LeaseLost, NewDelivery, Store
 
 if TYPE_CHECKING:
+    from tests.conftest import StartProgram
     from tests.store.conftest import Clock
 
 AGENCY = "H29.05"
@@ -158,7 +159,7 @@ def test_threads_share_a_store(store: Store, new_delivery: Callable[..., NewDeli
 
 
 def test_processes_share_a_store(
-    store: Store, url: str, new_delivery: Callable[..., NewDelivery], tmp_path: Path
+    store: Store, url: str, new_delivery: Callable[..., NewDelivery], tmp_path: Path, start_program: StartProgram
 ) -> None:
     """Two processes claim thirty rows, each exactly once (faults, row 7)."""
     with store.transaction("test") as tx:
@@ -181,9 +182,7 @@ def test_processes_share_a_store(
         """
     )
     workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, url, str(tmp_path / "spool"), name], stdout=subprocess.PIPE, text=True
-        )
+        start_program([sys.executable, "-c", program, url, str(tmp_path / "spool"), name], stdout=subprocess.PIPE)
         for name in ("a", "b")
     ]
     outputs = [worker.communicate(timeout=60)[0].split() for worker in workers]

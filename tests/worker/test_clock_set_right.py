@@ -100,7 +100,7 @@ def test_row_34_what_a_clock_ahead_left_waiting(
     second = worker("H29.05", **SLOW)
     second.run_once(rounds=10)
     assert office("H29.05").deliveries()[0].state is DeliveryState.SENT
-    assert second.agency_jobs[0].read_breaker().state is BreakerState.CLOSED
+    assert second.agency_jobs[0].read_breakers()["hub"].state is BreakerState.CLOSED
 
 
 def test_row_34_a_clock_that_was_behind(worker: WorkerOf, office: Office, hub: RunningHub) -> None:

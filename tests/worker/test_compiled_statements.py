@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -164,6 +164,13 @@ def _makes_one(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == CompiledStatement.__name__
 
 
+def _statements_of(constant: Any) -> Iterable[Any]:
+    """The statements of a constant: one, or several by a key or in a row."""
+    if isinstance(constant, Mapping):
+        return constant.values()
+    return constant if isinstance(constant, list) else [constant]
+
+
 def _name_of(node: ast.stmt) -> str:
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
         return node.targets[0].id
@@ -174,7 +181,9 @@ def _name_of(node: ast.stmt) -> str:
 
 
 @pytest.fixture
-def live(office: Callable[..., Connector], worker: Callable[..., Worker], hub: RunningHub) -> Callable[[], None]:
+def live(
+    office: Callable[..., Connector], worker: Callable[..., Worker], hub: RunningHub, tmp_path: Path
+) -> Callable[[], None]:
     """Plays a document's life, and what may go wrong in it, with one thread: refused, lost, received, taken back."""
 
     def play() -> None:
@@ -200,6 +209,12 @@ def live(office: Callable[..., Connector], worker: Callable[..., Worker], hub: R
             second.run_once(rounds=10)
         assert receiver.receipt(sample_document().id).hub_doc_id
         assert receiver.receipt(receiver.receipts()[0].hub_doc_id).id
+        receiver.sync_agencies()
+        assert receiver.find_agencies("van phong")
+        assert receiver.agency("G22").agency.code == "G22"
+        for name in ("Trung tâm A", "Trung tâm B"):
+            (tmp_path / "agencies.csv").write_text(f"code,name\nX01,{name}\n", encoding="utf-8")
+            receiver.import_agencies(tmp_path / "agencies.csv")
 
     return play
 
@@ -221,6 +236,6 @@ def test_both_ways_do_the_same(
     live()
     assert two_ways.differences == []
     named = {f"{module}.{name}": getattr(import_module(module), name) for module, name in _places()}
-    constants = {id(one): name for name, one in named.items()}
+    constants = {id(one): name for name, constant in named.items() for one in _statements_of(constant)}
     unused = _OF_ONE_DATABASE["postgresql" if backend else "sqlite"]
     assert {made_by.get(one) or constants.get(id(one)) for one in two_ways.ran} == set(named) - {unused}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shutil
 import subprocess
 import urllib.request
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +15,7 @@ import pytest
 from edoc_connector.connector import CHECKS
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
-from edoc_connector.worker import ALERT_RULES, METRICS, Worker, format_rules, serve_health
+from edoc_connector.worker import ALERT_RULES, METRICS, Worker, serve_health
 
 if TYPE_CHECKING:
     from tests.worker.conftest import Office, WorkerOf
@@ -41,7 +39,7 @@ def _get(worker: Worker, path: str) -> str:
 def tried(office: Office, worker: WorkerOf, hub: RunningHub, tmp_path: Path) -> Worker:
     """A worker that received, failed once, and found a secret that others can read."""
     office("H29.05").send(sample_document())
-    one = worker("G22")
+    one = worker("G22", worker={"watch": 0.01})  # so that it also looks at what calls the hub
     (tmp_path / "G22" / "secret").chmod(0o644)
     one.run_once(rounds=3)
     one.metrics.count_failure("G22")
@@ -73,9 +71,9 @@ def test_checks_are_counted(tried: Worker) -> None:
     kinds = set(re.findall(r'^edoc_open\{agency="G22",kind="(\w+)"\} 0\.0$', text, re.MULTILINE))
     assert kinds == {
         "unknown", "undecided", "quarantined", "refused_documents", "refused_confirmations", "refused_statuses",
-        "late_documents", "undelivered_documents",
+        "late_documents", "undelivered_documents", "expired_documents", "unanswered_documents", "refused_later",
     }  # fmt: skip
-    assert 'edoc_hub_paused{agency="G22"} 0.0' in text
+    assert 'edoc_hub_paused{agency="G22",hub="hub"} 0.0' in text
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -102,24 +100,6 @@ def test_rules_ask_for_what_is_told() -> None:
     assert len({rule.name for rule in ALERT_RULES}) == len(ALERT_RULES)
     told = {code for rule in ALERT_RULES for code in re.findall(r'code="([^"]+)"', rule.expression)}
     assert codes - told == {"CHK-OPEN"}  # a worker that could not be opened tells nothing
-
-
-def test_the_page_and_the_rules_are_current() -> None:
-    """docs/monitoring.md and the file of rules are made of the tables; else run ``python docs/generate.py``."""
-    generate = _load_generator()
-    page = _PAGE.read_text(encoding="utf-8")
-    assert generate.generated(page, generate.MONITORING_PARTS) == page
-    assert set(re.findall(r"<!-- generated: (\S+) -->", page)) == set(generate.MONITORING_PARTS)
-    assert _RULES.read_text(encoding="utf-8") == format_rules(ALERT_RULES)
-
-
-def _load_generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate_docs", _ROOT / "docs" / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    generate = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generate)
-    return generate
 
 
 def test_prometheus_takes_the_rules() -> None:

@@ -100,11 +100,8 @@ def _stored(office: Callable[..., Connector], hub: Any, number: str = "7816") ->
 
 
 def _make_due(url: str) -> None:
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET next_at = updated_at"))
-        connection.execute(text("UPDATE procrastinate_jobs SET scheduled_at = NULL"))
-    engine.dispose()
+    _execute(url, "UPDATE jobs SET next_at = updated_at")
+    _execute(url, "UPDATE procrastinate_jobs SET scheduled_at = NULL")
 
 
 # -- tasks are queued with the change of state
@@ -163,10 +160,7 @@ def test_a_lost_task_is_found_again(
 ) -> None:
     """The state is the truth: what is due and was not queued is queued by the sweep (issue, "periodic sweep")."""
     _stored(office, hub)
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text("DELETE FROM procrastinate_jobs"))
-    engine.dispose()
+    _execute(url, "DELETE FROM procrastinate_jobs")
     with open_worker([settings("H29.05")]) as one:
         TaskAdapter(one.agency_jobs[0]).sweep()
     assert queued("transmit") == ["transmit"]
@@ -219,11 +213,8 @@ def test_tasks_that_wait_for_the_hub_run_once_it_is_back(
 
 
 def _age(url: str) -> None:
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE deliveries SET next_attempt_at = created_at"))
-        connection.execute(text("DELETE FROM procrastinate_jobs"))
-    engine.dispose()
+    _execute(url, "UPDATE deliveries SET next_attempt_at = created_at")
+    _execute(url, "DELETE FROM procrastinate_jobs")
 
 
 def _waits(url: str, name: str) -> timedelta:
@@ -243,15 +234,47 @@ def test_a_poll_is_queued_when_the_one_before_ends(
     with open_worker([settings("G22", worker={"poll": 600.0})]) as one:
         tasks = TaskAdapter(one.agency_jobs[0])
         tasks.sweep()
-        engine = create_engine(url)
-        with engine.begin() as connection:
-            connection.execute(text("DELETE FROM procrastinate_jobs"))
-        engine.dispose()
+        _execute(url, "DELETE FROM procrastinate_jobs")
         assert tasks.run("poll", None)
         assert queued("poll") == ["poll"]
         assert not tasks.run("poll", None)
         assert queued("poll") == ["poll"]
     assert _waits(url, "poll") > timedelta(seconds=400)
+
+
+def test_one_poll_waits_behind_that_of_a_worker_that_died(
+    settings: SettingsOf, queued: Callable[..., list[str]], hub: RunningHub, url: str
+) -> None:
+    """Every sweep of a half-open breaker asks for a poll; one waits, not one for each sweep (faults, row 10)."""
+    with open_worker([settings("G22")]) as one:
+        tasks, breaker = TaskAdapter(one.agency_jobs[0]), one.connectors[0].context.breaker
+        tasks.sweep()
+        _execute(url, "UPDATE procrastinate_jobs SET status = 'doing' WHERE task_name = 'edoc:poll'")
+        breaker.record_result(HubUnavailable("down", vi="lỗi"))
+        _execute(url, "UPDATE jobs SET next_at = updated_at")
+        for _ in range(4):
+            tasks.sweep()
+        assert queued("poll") == ["poll"]
+
+
+def test_a_poll_that_waits_for_later_comes_when_it_is_due(
+    settings: SettingsOf, queued: Callable[..., list[str]], hub: RunningHub, url: str
+) -> None:
+    """Neither a clock that was ahead nor a long pause holds the one task of a poll that is due (faults, row 34)."""
+    with open_worker([settings("G22", worker={"poll": 600.0})]) as one:
+        tasks = TaskAdapter(one.agency_jobs[0])
+        tasks.sweep()
+        _execute(url, "UPDATE procrastinate_jobs SET scheduled_at = now() + interval '2 days'")
+        tasks.sweep()
+        assert queued("poll") == ["poll"]
+        assert _waits(url, "poll") < timedelta(seconds=1)
+
+
+def _execute(url: str, statement: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
 
 
 # -- the whole

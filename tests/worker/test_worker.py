@@ -24,6 +24,7 @@ from edoc_connector.worker import Worker, import_handlers
 from edoc_connector.worker.health import serve_health
 
 if TYPE_CHECKING:
+    from tests.conftest import StartProgram
     from tests.worker.conftest import Office, Running, SectionsOf, WorkerOf
 
 PATIENCE = 60.0
@@ -180,19 +181,19 @@ def test_handlers_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_the_command_stops_cleanly_on_sigterm(
-    values: SectionsOf, tmp_path: Path, office: Office, hub: RunningHub
+    values: SectionsOf, tmp_path: Path, office: Office, hub: RunningHub, start_program: StartProgram
 ) -> None:
     """`edoc worker` handles what comes, and ends with 0 within its time (issue, "clean stop on SIGTERM")."""
     (tmp_path / "dms.py").write_text("def register(receipt):\n    print('handled', receipt.id, flush=True)\n")
     (tmp_path / "edoc.toml").write_text(_toml(values("G22")))
     document_id = office("H29.05").send(sample_document()).id
     command = [sys.executable, "-m", "edoc_connector", "worker", "--handlers", "dms:register", "--listen", "0"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        lines = iter(process.stdout.readline, "")
-        assert any(line.strip() == f"handled {document_id}" for line in lines)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
+    process = start_program(command, cwd=tmp_path, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    lines = iter(process.stdout.readline, "")
+    assert any(line.strip() == f"handled {document_id}" for line in lines)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE) == 0
     states = {one.state for one in office("G22").receipts()}
     assert states <= {ReceiptState.HANDLED, ReceiptState.CONFIRMED}
 

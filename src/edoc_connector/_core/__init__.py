@@ -2,6 +2,7 @@
 
 from .certificate_files import decode_text, split_certificates
 from .clock import SteadyClock, utc_now
+from .csv_table import decode_table, split_table
 from .files import (
     cannot_write,
     create_private,
@@ -21,39 +22,58 @@ from .files import (
     write_private,
 )
 from .forks import ForkAware, make_lock, notice_fork, watch_forks
+from .hub_names import LONE_HUB, qualify_for_hub, split_job_name, strip_hub
+from .labels import Labelled, label_members
+from .listening import format_url, is_loopback, open_listener, parse_address
+from .log_fields import LOG_FIELDS, bind_log_fields
 from .log_handlers import CollapsingHandler, JsonFormatter
 from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, log_exception, make_record_safe, quieten_logger
 from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
 from .page import Page, iterate_pages, iterate_pages_async
-from .stored_file import AnyFile, StoredFile, get_path, measure_open_file, open_file
+from .stored_file import AnyFile, HeldFile, StoredFile, get_path, measure_open_file, open_file
+from .telemetry import OPERATION_RULES, UNOBSERVED, MessagingTelemetry, Observation, Operation
 from .text import Text, describe_error, escape_json, escape_line, escape_lines
 
 __all__ = [
     "ABOUT_SETTINGS",
+    "LOG_FIELDS",
+    "LONE_HUB",
     "MAX_MARKS",
+    "OPERATION_RULES",
+    "UNOBSERVED",
     "AnyFile",
     "CollapsingHandler",
     "ForkAware",
+    "HeldFile",
     "JsonFormatter",
+    "Labelled",
+    "MessagingTelemetry",
+    "Observation",
+    "Operation",
     "Page",
     "SteadyClock",
     "StoredFile",
     "Text",
+    "bind_log_fields",
     "cannot_write",
     "create_private",
+    "decode_table",
     "decode_text",
     "describe_error",
     "download_part",
     "escape_json",
     "escape_line",
     "escape_lines",
+    "format_url",
     "get_logger",
     "get_path",
     "has_too_many_marks",
     "is_about_settings",
+    "is_loopback",
     "is_open_to_others",
     "iterate_pages",
     "iterate_pages_async",
+    "label_members",
     "log_exception",
     "make_lock",
     "make_private_folder",
@@ -62,13 +82,19 @@ __all__ = [
     "notice_fork",
     "open_atomic",
     "open_file",
+    "open_listener",
+    "parse_address",
     "place_download",
     "protect_database",
+    "qualify_for_hub",
     "quieten_logger",
     "require_own_folder",
     "save_atomic",
     "save_folder",
     "split_certificates",
+    "split_job_name",
+    "split_table",
+    "strip_hub",
     "sync_early",
     "sync_folder",
     "tighten",

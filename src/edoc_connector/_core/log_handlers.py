@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
+from .logs import CONTEXT_FIELDS
 from .text import escape_json
 
 MAX_DISTINCT = 10
@@ -136,7 +137,7 @@ class JsonFormatter(logging.Formatter):
     """Formats each record as one JSON object on one line.
 
     ``time`` (RFC 3339, UTC), ``level``, ``logger``, ``message``; ``repeated`` where it stands for so many more,
-    ``traceback`` where there is one, and the fields of the event.
+    ``traceback`` where there is one, and the fields of the event: see `log_fields.LOG_FIELDS`.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -147,7 +148,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        values |= getattr(record, _FIELDS, {})
+        values |= getattr(record, CONTEXT_FIELDS, {}) | getattr(record, _FIELDS, {})
         if hasattr(record, _REPEATED):
             values["repeated"] = getattr(record, _REPEATED)
         if record.exc_info and not record.exc_text:

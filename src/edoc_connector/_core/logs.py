@@ -8,11 +8,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from ..errors import has_details
+from ..errors import EdocError, find_stored_name, has_details
+from .log_fields import read_log_fields
+from .telemetry import read_trace_ids
 from .text import escape_line
 
 ABOUT_SETTINGS: Mapping[str, object] = {"edoc_about_settings": True}
 """``extra=`` of warnings about settings: commands tell them to their users in both languages, once, by themselves."""
+
+CONTEXT_FIELDS = "edoc_context"
+"""Attribute of a record with the fields of `log_fields.LOG_FIELDS`."""
 
 MAX_LOGGED = 4_000
 """Most characters of a value in a record: a packet may hold a DocumentId of megabytes, and a log is for people."""
@@ -52,7 +57,8 @@ def quieten_logger(name: str) -> None:
 
 
 def make_record_safe(record: logging.LogRecord) -> bool:
-    """Escape what a record says, in place; it is a filter that lets every record through."""
+    """Escape what a record says, in place, and note what it is about; it is a filter that lets every record through."""
+    setattr(record, CONTEXT_FIELDS, _list_fields(record))
     if isinstance(record.msg, str):
         record.msg = _escape_text(record.msg)
     elif not isinstance(record.msg, _EscapedValue):
@@ -65,6 +71,16 @@ def make_record_safe(record: logging.LogRecord) -> bool:
         lines = _formatter.formatException(record.exc_info).split("\n")
         record.exc_text = "\n".join(_TRACEBACK_INDENT + _escape_text(line) for line in lines)
     return True
+
+
+def _list_fields(record: logging.LogRecord) -> dict[str, str]:
+    """List the fields of a record: what its thread works on, and the class of the error that it tells of."""
+    fields = {name: _escape_text(value) for name, value in read_log_fields().items()}
+    values = record.args.values() if isinstance(record.args, Mapping) else record.args or ()
+    error = next((value for value in values if isinstance(value, EdocError)), None)
+    if error is not None:
+        fields["error"] = find_stored_name(error)
+    return fields | read_trace_ids()
 
 
 def is_about_settings(record: logging.LogRecord) -> bool:
@@ -95,7 +111,9 @@ class _EscapedValue:
         self._value = value
 
     def __str__(self) -> str:
-        return _escape_text(str(self._value))
+        # a log is in English, whatever language people here are spoken to in
+        text = self._value.message if isinstance(self._value, EdocError) else str(self._value)
+        return _escape_text(text)
 
     def __repr__(self) -> str:
         return _escape_text(repr(self._value))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol, TypeAlias
 
@@ -18,6 +20,25 @@ class StoredFile(Protocol):
     def open(self) -> IO[bytes]:
         """Open a new stream at the first byte, which can be positioned and fills what it is asked for."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class HeldFile:
+    """A small file whose bytes are still held in memory, by whoever wrote and hashed them.
+
+    Args:
+        path: its place on the disk.
+        sha256: hash of the bytes, hex.
+        content: the bytes.
+    """
+
+    path: Path
+    sha256: str
+    content: bytes = field(repr=False)
+
+    def open(self) -> IO[bytes]:
+        """Open a new stream over the bytes in memory."""
+        return io.BytesIO(self.content)
 
 
 AnyFile: TypeAlias = Path | StoredFile

@@ -9,15 +9,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..errors import EdocError
+from ..errors import EdocError, choose_words
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text in both languages."""
+    """A text in both languages; `str()` is the one that this process speaks, or both in one line."""
 
     en: str
     vi: str
+
+    def __str__(self) -> str:
+        return choose_words(self.en, self.vi, between=" / ")
 
     @classmethod
     def of(cls, words: Text | str) -> Text:

@@ -12,11 +12,14 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from typer.main import get_command
 
 from .._version import __version__
-from ..errors import EdocError, PacketError
-from .errors import WrongOption, print_error, unusable_path_error
+from ..errors import EdocError
+from .configuration import EnvironmentOption, choose_environment
+from .errors import find_exit_code, print_error, report_as_json, unusable_path_error
 from .exchange import (
+    agency_commands,
     deliveries,
     directory,
     explain,
@@ -25,31 +28,44 @@ from .exchange import (
     receipts,
     receive,
     recheck,
+    register,
+    replace,
     send,
     show,
     status,
     take_back,
+    update,
 )
+from .gateway import gateway_commands
+from .joining import acceptance, init
+from .language import choose_language, translate_help
 from .operations import (
+    archive,
     backup,
     database_commands,
     demo,
     doctor,
-    evidence,
+    evidence_commands,
     fsck,
+    hold,
+    holds,
+    import_documents,
     mockhub,
     prune,
     reconcile,
+    release_hold,
     resend,
     restore,
     restored,
     settle,
     spool_commands,
+    watch_folder,
     worker,
 )
 from .output import ExitCode, log_to_stderr, say, use_utf8
 from .packets import build, inspect, keys, lint, pdf_commands, seal_commands, verify
 from .usage import UsageError, explain_usage
+from .web import web_commands
 
 app = typer.Typer(
     name="edoc",
@@ -62,15 +78,42 @@ app = typer.Typer(
 )
 # in the order of the help
 for _command in (
-    *(demo, mockhub),
+    *(demo, init, mockhub),
     *(inspect, verify, build, lint),
-    *(send, status, deliveries, show, receive, receipts, recheck, recall, take_back, directory, explain),
-    *(evidence, reconcile, settle, resend, prune, fsck),
+    *(
+        send,
+        update,
+        replace,
+        status,
+        deliveries,
+        show,
+        receive,
+        receipts,
+        recheck,
+        recall,
+        take_back,
+        directory,
+        register,
+        explain,
+    ),
+    *(reconcile, settle, resend, prune, fsck),
+    *(archive, hold, release_hold, holds),
     *(backup, restore, restored),
-    *(keys, worker, doctor),
+    *(keys, worker, watch_folder, doctor, acceptance),
 ):
     app.command()(_command)
-for _group in (hub_commands, pdf_commands, seal_commands, database_commands, spool_commands):
+app.command("import")(import_documents)  # a function cannot be called so
+for _group in (
+    agency_commands,
+    hub_commands,
+    pdf_commands,
+    seal_commands,
+    database_commands,
+    spool_commands,
+    evidence_commands,
+    gateway_commands,
+    web_commands,
+):
     app.add_typer(_group)
 
 
@@ -85,24 +128,30 @@ def _finish_commands(group: typer.Typer) -> None:
         text = getdoc(command.callback) or ""
         command.help = escape(re.sub(r"(?<!\n)\n(?!\n)", " ", text))
         if command.callback is not None:
-            command.callback = _take_verbose(command.callback)
+            command.callback = _take_common_options(command.callback)
     for inner in group.registered_groups:
         if inner.typer_instance is not None:
             _finish_commands(inner.typer_instance)
 
 
-def _take_verbose(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a command take --verbose behind its name too, where people write it."""
+def _take_common_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a command take --verbose behind its name, and --env beside --config, and speak the language that is set."""
+    of_command = signature(command, eval_str=True)
+    takes_environment = "config" in of_command.parameters and "env" not in of_command.parameters
 
     @functools.wraps(command)
     def run(*arguments: Any, verbose: bool = False, **options: Any) -> Any:
         if verbose:
             log_to_stderr(logging.DEBUG)
+        choose_environment(options.pop("env") if takes_environment else None)
+        choose_language(options.get("config"))
+        report_as_json(options.get("as_json") is True)
         return command(*arguments, **options)
 
-    option = Parameter("verbose", Parameter.KEYWORD_ONLY, default=False, annotation=_VerboseOption)
-    of_command = signature(command, eval_str=True)
-    run.__signature__ = of_command.replace(parameters=[*of_command.parameters.values(), option])  # type: ignore[attr-defined]
+    further = [Parameter("verbose", Parameter.KEYWORD_ONLY, default=False, annotation=_VerboseOption)]
+    if takes_environment:
+        further.insert(0, Parameter("env", Parameter.KEYWORD_ONLY, default=None, annotation=EnvironmentOption))
+    run.__signature__ = of_command.replace(parameters=[*of_command.parameters.values(), *further])  # type: ignore[attr-defined]
     return run
 
 
@@ -131,22 +180,25 @@ def _set_up_logging(
 
 
 def main() -> None:
-    """Run the command; an error is one line in both languages and an exit code, not a traceback."""
+    """Run the command; an error is a line in each language and an exit code, not a traceback."""
     use_utf8()
+    report_as_json(False)
     try:
-        code = app(prog_name="edoc", standalone_mode=False)
-    except (PacketError, WrongOption) as error:
-        print_error(error)
-        sys.exit(ExitCode.UNREADABLE)
+        command = get_command(app)
+        translate_help(command)
+        code = command(prog_name="edoc", standalone_mode=False)
     except EdocError as error:
         print_error(error)
-        sys.exit(ExitCode.FAILED)
+        sys.exit(find_exit_code(error))
     except UsageError as error:
         explain_usage(error)
         sys.exit(ExitCode.UNREADABLE)
     except OSError as error:
         print_error(unusable_path_error(error))
         sys.exit(ExitCode.FAILED)
+    except typer.Abort:  # Ctrl-C or Ctrl-D at a question
+        typer.echo(err=True)  # the question's line
+        code = ExitCode.INTERRUPTED
     if code == ExitCode.INTERRUPTED:
         say("stopped", "đã dừng", err=True)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)

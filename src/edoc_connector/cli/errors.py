@@ -1,14 +1,27 @@
-"""Errors as a person at the terminal reads them: one line in both languages, with commands instead of calls."""
+"""Errors as a person at the terminal reads them: a line in each language, with commands instead of calls."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import AttachmentError, ConfigError, EdocError, describe_system_error, describe_system_error_vi
-from .output import say
+import typer
+
+from .._core import escape_json
+from ..errors import (
+    AttachmentError,
+    ConfigError,
+    EdocError,
+    HubError,
+    PacketError,
+    TransportError,
+    describe_system_error,
+    describe_system_error_vi,
+)
+from .output import ExitCode, say
 
 
 class WrongOption(ConfigError):
@@ -24,8 +37,33 @@ def raise_wrong_option() -> Iterator[None]:
         raise WrongOption(error.full, vi=error.full_vi) from error
 
 
+class _Form:
+    """Whether errors of this run are printed as JSON."""
+
+    is_json = False
+
+
+def report_as_json(is_wanted: bool) -> None:
+    """Print errors of the command that is run as JSON, or as lines for people."""
+    _Form.is_json = is_wanted
+
+
+def find_exit_code(error: EdocError) -> ExitCode:
+    """Find the exit code of a command that ended with an error: 75 where the same command may succeed later."""
+    if isinstance(error, (PacketError, WrongOption)):
+        return ExitCode.UNREADABLE
+    if isinstance(error, TransportError) or (isinstance(error, HubError) and error.retryable):
+        return ExitCode.TRY_LATER
+    return ExitCode.FAILED
+
+
 def print_error(error: EdocError) -> None:
-    """Print an error to stderr, both languages on one line."""
+    """Print an error to stderr, a line for each language that is spoken, or one of JSON with both."""
+    if _Form.is_json:
+        en, vi = name_commands(_as_one_line(error.full)), name_commands(_as_one_line(error.full_vi))
+        told = {"error": type(error).__name__, "message": en, "message_vi": vi, "exit_code": int(find_exit_code(error))}
+        typer.echo(escape_json(json.dumps(told, ensure_ascii=False)), err=True)
+        return
     say(f"edoc: {name_commands(_as_one_line(error.full))}", name_commands(_as_one_line(error.full_vi)), err=True)
 
 

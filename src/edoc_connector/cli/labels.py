@@ -6,26 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .._core import Text
+from ..errors import choose_words, get_language
 
 if TYPE_CHECKING:
     from ..connector import Delivery, RecipientState, TimelineEntry
 
-DELIVERY: Mapping[str, Text] = {
-    "ready": Text("to be sent", "chờ gửi"),
-    "sending": Text("being sent", "đang gửi"),
-    "sent": Text("sent", "đã gửi"),
-    "unknown": Text("outcome unknown", "chưa rõ kết quả"),
-    "failed": Text("failed", "không gửi được"),
-}
-RECEIPT: Mapping[str, Text] = {
-    "listed": Text("to be downloaded", "chờ tải về"),
-    "waiting": Text("to be handled", "chờ xử lý"),
-    "handling": Text("being handled", "đang xử lý"),
-    "handled": Text("handled", "đã xử lý"),
-    "confirmed": Text("confirmed", "đã xác nhận với trục"),
-    "duplicate": Text("came twice", "bản trùng"),
-    "quarantined": Text("set aside", "đã cách ly"),
-}
 KIND: Mapping[str, Text] = {
     "new": Text("document", "văn bản mới"),
     "recall": Text("recall", "thu hồi"),
@@ -33,13 +18,11 @@ KIND: Mapping[str, Text] = {
     "replace": Text("replacement", "thay thế"),
     "take_back": Text("asked back", "yêu cầu lấy lại"),
     "status": Text("status", "trạng thái"),
+    "expired": Text("deadline over", "quá hạn"),
+    "refused_later": Text("refused after it was sent", "bị từ chối sau khi gửi"),
 }
-_CHANGE: Mapping[str, Text] = {
-    "asked": Text("has to answer 15 or 16", "chờ trả lời 15 hoặc 16"),
-    "agreed": Text("withdrawn", "đã đồng ý thu hồi, thay thế hoặc trả lại"),
-    "refused": Text("refused the change", "không đồng ý thay đổi"),
-}
-
+NO_EFFECT = Text("it moves nothing", "không có hiệu lực")
+NOT_OURS = Text("about no document sent from here", "không phải văn bản đã gửi từ đây")
 # A state of a delivery, as an entry of its timeline.
 _STATE_EVENTS: Mapping[str, Text] = {
     "ready": Text("stored, to be sent", "Đã lưu, chờ gửi"),
@@ -48,41 +31,53 @@ _STATE_EVENTS: Mapping[str, Text] = {
 }
 
 
-def format_label(labels: Mapping[str, Text], key: str) -> str:
-    """Format a state or kind in both languages; one without a label stays as it is."""
-    return _join_languages(labels[key]) if key in labels else key
+def format_kind(key: str) -> str:
+    """Format the kind of a packet; one without a label stays as it is."""
+    return str(KIND[key]) if key in KIND else key
+
+
+def format_delivery_state(state: str) -> str:
+    """Format the state of a delivery."""
+    from ..connector import DeliveryState
+
+    return str(DeliveryState(state).text)
+
+
+def format_receipt_state(state: str) -> str:
+    """Format the state of a packet that came in."""
+    from ..connector import ReceiptState
+
+    return str(ReceiptState(state).text)
 
 
 def format_authority(authority: str | None) -> str:
-    """Format who vouches for the sender, in both languages."""
+    """Format who vouches for the sender."""
     from ..connector import Authority
 
-    return _join_languages(Authority(authority).text) if authority else "not known / chưa xác định"
-
-
-def _join_languages(text: Text) -> str:
-    return f"{text.en} / {text.vi}"
+    return str(Authority(authority).text if authority else Text("not known", "chưa xác định"))
 
 
 def format_status_code(text: str | None) -> str:
-    """Format a status code with its name in both languages."""
+    """Format a status code with its name."""
     from ..edxml import StatusCode
 
     if text not in set(StatusCode):
         return text or ""
     status_code = StatusCode(text)
-    return f"{status_code} {status_code.en} / {status_code.vi}"
+    return f"{status_code} {status_code.text}"
 
 
 def format_recipients(delivery: Delivery) -> str:
     """Format the status of each recipient of a delivery, in one line."""
-    return "; ".join(map(_format_recipient, delivery.recipients))
+    deadline = [f"({format_kind('expired')})"] if delivery.expired_at is not None else []
+    return "; ".join([*map(_format_recipient, delivery.recipients), *deadline])
 
 
 def _format_recipient(recipient: RecipientState) -> str:
-    change = f" ({_join_languages(_CHANGE[recipient.change])})" if recipient.change is not None else ""
-    authority = f" ({_join_languages(recipient.authority.text)})" if recipient.authority is not None else ""
+    change = f" ({recipient.change.text})" if recipient.change is not None else ""
+    authority = f" ({recipient.authority.text})" if recipient.authority is not None else ""
     mark = " !" if recipient.undelivered else ""
+    mark += f" ({format_kind('refused_later')})" if recipient.refused_at is not None else ""
     from .output import format_local_time
 
     time = f" {format_local_time(recipient.time)}" if recipient.time else ""
@@ -90,19 +85,19 @@ def _format_recipient(recipient: RecipientState) -> str:
 
 
 def format_entry(entry: TimelineEntry) -> str:
-    """Format an entry of a timeline, the Vietnamese words first."""
+    """Format an entry of a timeline, the Vietnamese words first where there are both."""
+    from ..connector import DeliveryState
     from ..edxml import StatusCode
 
     if entry.to in set(StatusCode):
         status_code = StatusCode(entry.to)
-        words = f": {entry.detail_vi}" if entry.detail else ""
-        return (
-            f"{status_code} {status_code.vi} / {status_code.en}{_format_voucher(entry)}{words}{_format_stated(entry)}"
-        )
+        name = _format_vi_first(status_code.text)
+        words = f": {entry.detail if get_language() == 'en' else entry.detail_vi}" if entry.detail else ""
+        return f"{status_code} {name}{_format_voucher(entry)}{words}{_format_stated(entry)}"
     if entry.to in _STATE_EVENTS and entry.from_ != entry.to:
         return _format_vi_first(_STATE_EVENTS[entry.to])
-    detail = f"{entry.detail_vi} / {entry.detail}"
-    if entry.to in DELIVERY:
+    detail = _format_vi_first(Text(entry.detail, entry.detail_vi))
+    if entry.to in set(DeliveryState):
         return detail + _format_voucher(entry) + _format_stated(entry)
     return f"{_format_vi_first(KIND[entry.to]) if entry.to in KIND else entry.to}: {detail}"
 
@@ -111,7 +106,8 @@ def _format_stated(entry: TimelineEntry) -> str:
     """Format the time that a status gives itself, beside the time at which it came in."""
     from .output import format_local_time
 
-    return f" [giờ nơi gửi / its own time: {format_local_time(entry.stated_at)}]" if entry.stated_at else ""
+    label = _format_vi_first(Text("its own time", "giờ nơi gửi"))
+    return f" [{label}: {format_local_time(entry.stated_at)}]" if entry.stated_at else ""
 
 
 def _format_voucher(entry: TimelineEntry) -> str:
@@ -119,7 +115,7 @@ def _format_voucher(entry: TimelineEntry) -> str:
 
 
 def _format_vi_first(text: Text) -> str:
-    return f"{text.vi} / {text.en}"
+    return choose_words(text.vi, text.en, between=" / ") if get_language() == "both" else str(text)
 
 
 def format_actor(entry: TimelineEntry) -> str:

@@ -32,6 +32,25 @@ SenderOption = Annotated[
         help="Whose packet is meant, where several senders used its id. / Mã nơi gửi, nếu nhiều nơi gửi dùng chung mã.",
     ),
 ]
+QueueOption = Annotated[
+    bool, typer.Option("--queue", help="Leave it to the worker; the hub is not called. / Xếp hàng, để worker gửi sau.")
+]
+ListenOption = Annotated[
+    str | None,
+    typer.Option(metavar="[HOST:]PORT", help="Instead of the configuration's. / Địa chỉ mở cổng, thay cho cấu hình."),
+]
+WorkerOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--worker/--no-worker",
+        help="Whether to send and receive too, instead of the configuration's. / Có tự gửi, nhận hay không.",
+    ),
+]
+MinutesOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Where the minutes go; else a new file here. / Tệp biên bản."),
+]
+ByOption = Annotated[str | None, typer.Option(metavar="NAME", help="Who does it; else the user. / Người thực hiện.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON. / In ra JSON.")]
 AttachOption = Annotated[
     list[Path] | None,

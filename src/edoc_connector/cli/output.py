@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -29,6 +30,7 @@ from .._core import (
     make_record_safe,
 )
 from .._core import Text as BothLanguages
+from ..errors import ConfigError, choose_words
 
 _PIPED_WIDTH = 400
 """Width of a table that goes to a file or another program, in characters: its lines stay whole for a search."""
@@ -50,6 +52,7 @@ class ExitCode(IntEnum):
     UNVERIFIED = 3
     SIGNER_NOT_JUDGED = 4
     WARNED = 5
+    TRY_LATER = 75
     INTERRUPTED = 130
 
 
@@ -87,8 +90,9 @@ def _is_replaceable(handler: logging.Handler) -> bool:
 
 
 def say(en: str, vi: str, *, err: bool = False) -> None:
-    """Print a line in both languages, to stdout or stderr."""
-    typer.echo(escape_line(f"{en} / {vi}"), err=err)
+    """Print a line, to stdout or stderr, in the language of this process; in both, a line for each."""
+    for line in choose_words(escape_line(en), escape_line(vi)).split("\n"):
+        typer.echo(line, err=err)
 
 
 def warn_of_settings(warnings: Iterable[BothLanguages]) -> None:
@@ -115,29 +119,34 @@ def create_console() -> Console:
 
 
 def print_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, unbroken_columns: Collection[int] = (0,)
+    title: object,
+    columns: Sequence[object],
+    rows: Iterable[Sequence[object]],
+    *,
+    unbroken_columns: Collection[int] = (0,),
 ) -> None:
     """Print rows for a person; cells are text, never markup, as they may come from a packet.
 
     Args:
-        title: above the table.
+        title: above the table; like heads and cells a text, or one in both languages.
         columns: their heads.
         rows: the cells.
         unbroken_columns: numbers of the columns that are never broken into lines, for a person to copy. Where the
             terminal is too narrow for that, rows are printed one below the other.
     """
     cells = [[escape_lines("" if cell is None else str(cell)) for cell in row] for row in rows]
-    widths = [_measure_width(column, [row[number] for row in cells]) for number, column in enumerate(columns)]
+    heads = list(map(str, columns))
+    widths = [_measure_width(head, [row[number] for row in cells]) for number, head in enumerate(heads)]
     out = create_console()
     needed_width = sum(
         width if number in unbroken_columns else min(width, _MIN_TEXT_WIDTH) for number, width in enumerate(widths)
     )
     if cells and needed_width + 3 * len(columns) + 1 > out.width:
-        _print_blocks(title, columns, cells)
+        _print_blocks(str(title), heads, cells)
         return
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for number, column in enumerate(columns):
-        table.add_column(column, overflow="fold", width=widths[number] if number in unbroken_columns else None)
+    table = Table(title=str(title), title_justify="left", header_style="bold")
+    for number, head in enumerate(heads):
+        table.add_column(head, overflow="fold", width=widths[number] if number in unbroken_columns else None)
     for row in cells:
         table.add_row(*map(Text, row))
     out.print(table)
@@ -159,30 +168,53 @@ def _print_blocks(title: str, columns: Sequence[str], cells: Iterable[Sequence[s
 
 
 @contextmanager
-def show_progress(label: str, *, delay: float = 1.0) -> Iterator[Callable[[int, int | None], None]]:
-    """Show a bar on a terminal for work that takes longer than the delay; nothing elsewhere.
+def show_progress(label: object, *, delay: float = 1.0) -> Iterator[Callable[[int, int | None], None]]:
+    """Show a line on a terminal for work that takes longer than the delay; nothing elsewhere.
 
     Args:
-        label: the words beside the bar.
-        delay: seconds before the bar shows.
+        label: the words at its beginning.
+        delay: seconds before it shows.
 
     Yields:
-        A function to tell the bytes done and in all. Until it is told anything the bar only moves.
+        A function to tell the bytes done and in all. Until it is told anything the line shows that work goes on.
     """
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    words, of_bytes = (TextColumn("{task.description}"), BarColumn()), (DownloadColumn(), TransferSpeedColumn())
     # on stderr, so that what the command prints can be piped while a person watches
-    bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
-    task = bar.add_task(label, total=None)
+    bar = Progress(*words, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
+    task = bar.add_task(str(label), total=None)
+
+    def tell(done: int, total: int | None) -> None:
+        bar.columns = (*words, *of_bytes, TimeElapsedColumn())
+        bar.update(task, completed=done, total=total)
+
     timer = threading.Timer(delay, bar.start)
     try:
-        if sys.stdout.isatty():
+        if sys.stderr.isatty():
             timer.start()
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield tell
     finally:
         timer.cancel()
         if timer.ident is not None:
             timer.join()  # it may be starting the bar at this moment
         if bar.live.is_started:
             bar.stop()
+
+
+def require_free(out: Path) -> None:
+    """Require that a file can be written without anything being replaced.
+
+    Raises:
+        ConfigError: something is there, or the folder is not.
+    """
+    if out.exists():
+        raise ConfigError(
+            f"{out} is there already, and may be evidence or a key: give another name, or move it away first.",
+            vi=f"{out} đã tồn tại và có thể là bằng chứng hoặc khóa: hãy ghi tên khác hoặc chuyển tệp đó đi trước.",
+        )
+    if not out.absolute().parent.is_dir():
+        raise ConfigError(
+            f"{out} cannot be written: its folder is not there. Make it, or give another path.",
+            vi=f"không ghi được {out}: thư mục không tồn tại. Hãy tạo thư mục hoặc ghi đường dẫn khác.",
+        )

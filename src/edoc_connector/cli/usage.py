@@ -1,13 +1,16 @@
-"""Errors in how a command was written: one line, in both languages."""
+"""Errors in how a command was written: a line, in each language."""
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from typing import Any
 
 import typer
 
-from .output import say
+from .._core import escape_json
+from .output import ExitCode, say
 
 # typer has click inside, or beside it, by its version; this is the class either way.
 UsageError: Any = typer.BadParameter.__mro__[1]
@@ -19,12 +22,21 @@ def explain_usage(error: Any) -> None:
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(context.get_help())
         return
+    if "--json" in sys.argv[1:]:
+        _print_json(error)
+        return
     help_command = f"{context.command_path} --help" if context is not None else "edoc --help"
     say(
         f"edoc: {error.format_message().rstrip('.')}; see `{help_command}`",
         f"{_explain_vi(error)}; xem `{help_command}`",
         err=True,
     )
+
+
+def _print_json(error: Any) -> None:
+    told = {"error": "UsageError", "message": error.format_message(), "message_vi": _explain_vi(error)}
+    told |= {"exit_code": int(ExitCode.UNREADABLE)}
+    typer.echo(escape_json(json.dumps(told, ensure_ascii=False)), err=True)
 
 
 def _explain_vi(error: Any) -> str:

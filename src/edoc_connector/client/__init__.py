@@ -3,6 +3,7 @@
 from .bodies import AnswerSink
 from .client import AsyncHubClient, HubClient
 from .messages import UNUSABLE_HEADERS
+from .survey import ConnectionStage, ConnectionSurvey, survey_connection
 from .threads import finish_in_thread, run_in_thread
 from .transport import ClientSettings, is_usable_header
 
@@ -11,8 +12,11 @@ __all__ = [
     "AnswerSink",
     "AsyncHubClient",
     "ClientSettings",
+    "ConnectionStage",
+    "ConnectionSurvey",
     "HubClient",
     "finish_in_thread",
     "is_usable_header",
     "run_in_thread",
+    "survey_connection",
 ]

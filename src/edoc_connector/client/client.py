@@ -23,6 +23,7 @@ from ..errors import EdocError, HubError, NotSent
 from ..hubs import Authenticator, Dialect, FileBody, Flow, Vxp, WireRequest, WireResponse, arun, run
 from .bodies import AnswerSink, Upload
 from .messages import EXCHANGE_ERRORS, build_missing_call_error, build_transport_error, is_tls_failure
+from .pacing import Pace
 from .sessions import LoginWait, adrive, drive, open_session
 from .threads import run_in_thread
 from .tls_failures import explain_tls_failure
@@ -116,6 +117,7 @@ class HubClient:
         self._transport = build_blocking_transport(self.settings)
         self._retrying = tenacity.Retrying(sleep=time.sleep, **_build_retry_options(self.settings))
         self._extensions = build_timeout_extensions(self.settings)
+        self._pace = Pace.of_hub(dialect, self.settings.calls_a_minute)
 
     def __enter__(self) -> Self:
         return self
@@ -136,19 +138,21 @@ class HubClient:
             kwargs: its arguments by name.
         """
         try:
-            return run(make(*args, **kwargs), self._send)
+            return self.run(make(*args, **kwargs))
         except EdocError as error:
             first_error = [error]
 
         def attempt() -> R:
             if first_error:  # the first attempt is over; only the later ones need the machinery of retrying
                 raise first_error.pop()
-            return run(make(*args, **kwargs), self._send)
+            return self.run(make(*args, **kwargs))
 
         return self._retrying(attempt)
 
     def run(self, flow: Flow[R]) -> R:
-        """Drive one flow, once."""
+        """Drive one flow, once; before it, wait for its place where the hub takes so many calls a minute."""
+        if seconds := self._pace.reserve():  # before the flow puts its time stamp into a request
+            time.sleep(seconds)
         return run(flow, self._send)
 
     def _send(self, request: WireRequest) -> WireResponse:
@@ -228,6 +232,7 @@ class AsyncHubClient:
         self._session = open_session(dialect, authenticator)
         self._transport = build_async_transport(self.settings)
         self._extensions = build_timeout_extensions(self.settings)
+        self._pace = Pace.of_hub(dialect, self.settings.calls_a_minute)
 
     async def __aenter__(self) -> Self:
         return self
@@ -250,7 +255,9 @@ class AsyncHubClient:
         return await tenacity.AsyncRetrying(sleep=anyio.sleep, **_build_retry_options(self.settings))(attempt)
 
     async def run(self, flow: Flow[R]) -> R:
-        """Drive one flow, once."""
+        """Drive one flow, once, as `HubClient` does."""
+        if seconds := self._pace.reserve():
+            await anyio.sleep(seconds)
         return await arun(flow, self._send, offload=run_in_thread)
 
     async def _send(self, request: WireRequest) -> WireResponse:

@@ -154,6 +154,7 @@ def is_tls_failure(error: BaseException) -> bool:
 
 # --- TLS. ---
 
+TLS_FAILED = Text(_UNTRUSTED.en, _UNTRUSTED.vi)
 UNTRUSTED_AUTHORITY = Text(
     "The authority that issued the hub's TLS certificate is not trusted here. Get its root certificate from the hub's "
     "operator, check it, and name its file in ca_bundle of [http]",

@@ -15,6 +15,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Awaitable, Callable, Generator
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 from weakref import WeakValueDictionary
@@ -164,7 +165,7 @@ class TokenSession(ForkAware):
                 self._login.waits.append(LoginWait())
                 return self._login.waits[-1]
             if self._error is not None and now < self._resume_at:
-                raise self._error
+                raise copy(self._error)
             self._login = _Login()
             return self._login
 
@@ -187,7 +188,7 @@ class TokenSession(ForkAware):
             if held is not None or error is not None:
                 self._vain_logins += 1
                 wish = error.retry_after if isinstance(error, HubError) else None
-                self._error = error
+                self._error = copy(error)  # without the traceback, whose frames would keep this session alive
                 self._resume_at = self._clock() + min(max(self._compute_pause(), wish or 0.0), LONGEST_PAUSE)
             if held is not None:
                 self._held = held

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ssl
+import weakref
 from typing import TYPE_CHECKING
 
 import httpx
 
-from .._core import Text, get_logger, split_certificates
+from .._core import Text, get_logger, make_lock, split_certificates
 from ..errors import describe_system_error, describe_system_error_vi
 from .messages import INCOMPLETE_PEM, NO_AUTHORITY, build_tls_settings_error, describe_missing_file
 
@@ -21,12 +22,30 @@ _OP_LEGACY_SERVER_CONNECT = 0x4
 """OpenSSL's SSL_OP_LEGACY_SERVER_CONNECT; the module `ssl` names it from Python 3.12 on."""
 
 
+_usual_contexts: weakref.WeakValueDictionary[str, ssl.SSLContext] = weakref.WeakValueDictionary()
+"""Contexts that trust what everybody trusts, by `ClientSettings.tls`, as long as a client has one."""
+_usual_lock = make_lock()
+
+
 def build_tls_context(settings: ClientSettings) -> ssl.SSLContext:
     """Build the context of the connections to a hub.
+
+    Clients that name no authority and no certificate of their own share one: to read all authorities of the system
+    takes longer than anything else of a client.
 
     Raises:
         ConfigError: a certificate or key in the settings cannot be used.
     """
+    if settings.ca_bundle is not None or settings.client_certificate is not None:
+        return _build_own_context(settings)
+    with _usual_lock:
+        context = _usual_contexts.get(settings.tls)
+        if context is None:
+            context = _usual_contexts[settings.tls] = _build_own_context(settings)
+        return context
+
+
+def _build_own_context(settings: ClientSettings) -> ssl.SSLContext:
     try:
         context = _build_verifying_context(settings)
         if settings.client_certificate is not None:

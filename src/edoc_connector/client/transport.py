@@ -66,6 +66,8 @@ class ClientSettings:
         backoff: longest wait before the second attempt. It doubles each time; the wait is a random part of it.
         backoff_cap: upper end of that doubling.
         retry_after_cap: longest wait that a hub's Retry-After is obeyed for.
+        calls_a_minute: how many calls go to the hub in a minute, for all clients of the process together; as many as
+            its dialect knows that it takes where left out (`HubCapabilities.calls_a_minute`); 0 for any number.
         tls: ``modern``, or ``legacy`` for a hub whose server is too old for that: TLS 1.0 and up, short keys, SHA-1 and
             renegotiation without RFC 5746. Certificates are verified in any case. Each use is a warning in the log.
         ca_bundle: file of the authorities to trust, instead of those of httpx and of the operating system: PEM, DER or
@@ -92,6 +94,7 @@ class ClientSettings:
     backoff: float = 1.0
     backoff_cap: float = 30.0
     retry_after_cap: float = 10.0
+    calls_a_minute: float | None = None
     tls: Literal["modern", "legacy"] = "modern"
     ca_bundle: Path | None = None
     client_certificate: Path | None = None
@@ -141,6 +144,16 @@ def build_probing_pool(settings: ClientSettings) -> httpcore.ConnectionPool:
     """Build a pool whose connections verify no certificate, to see which ones a server sends. No request may use it."""
     kind = httpcore.ConnectionPool if settings.proxy is None else httpcore.HTTPProxy
     return kind(**_build_pool_options(settings, build_unverifying_context(settings)))
+
+
+def build_verifying_pool(settings: ClientSettings) -> httpcore.ConnectionPool:
+    """Build a pool of the same connections for a survey of them.
+
+    Raises:
+        ConfigError: a certificate, key or proxy in the settings cannot be used.
+    """
+    kind = httpcore.ConnectionPool if settings.proxy is None else httpcore.HTTPProxy
+    return kind(**_pool_options(settings))
 
 
 def build_timeout_extensions(settings: ClientSettings) -> dict[str, Any]:

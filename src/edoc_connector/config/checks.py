@@ -35,15 +35,16 @@ from .sections import build_auth_model, build_dialect_model
 log = get_logger("edoc_connector.config")
 
 
-def build_config_error(error: ValidationError, settings: type[BaseModel]) -> ConfigError:
+def build_config_error(error: ValidationError, settings: type[BaseModel], *, hub: str = "hub") -> ConfigError:
     """Build one error of pydantic's findings: every wrong setting, and what to write instead.
 
     Args:
         error: of the settings, or of the model of a dialect.
         settings: the model of all settings, whose names are known.
+        hub: section of the hub that the dialect is of.
     """
     details = error.errors(include_input=False, include_url=False)
-    section = "hub.auth" if error.title in AUTHENTICATORS else "hub" if error.title in REGISTRY else ""
+    section = f"{hub}.auth" if error.title in AUTHENTICATORS else hub if error.title in REGISTRY else ""
     return build_invalid_error(_describe_problem(detail, section, settings) for detail in details)
 
 

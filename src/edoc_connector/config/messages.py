@@ -16,9 +16,20 @@ REFERENCE_HINT = Text(
 
 EMPTY_SECRET = Text("it is empty", "giá trị rỗng")
 VARIABLE_NOT_SET = Text("the variable is not set", "biến môi trường chưa được đặt")
+NO_SECRET_SOURCE = Text(
+    "nobody gives secrets by name here: give Settings.of(…, secrets=…) a function",
+    "ở đây không có nguồn cung cấp giá trị bí mật theo tên: hãy truyền hàm cho Settings.of(…, secrets=…)",
+)
+UNKNOWN_SECRET = Text("the function for secrets knows no such name", "hàm cung cấp giá trị bí mật không biết tên này")
 SECRET_NOT_UTF8 = Text("it is not UTF-8 text", "tệp không phải văn bản UTF-8")
 OUTPUT_NOT_UTF8 = Text("it did not print UTF-8 text", "kết quả không phải văn bản UTF-8")
 FILE_NOT_UTF8 = Text("it is not UTF-8 text. Save it as UTF-8.", "tệp không phải văn bản UTF-8. Hãy lưu lại dạng UTF-8.")
+ARCHIVE_PATTERN = Text(
+    "it is a relative path of {year}, {month}, {day}, {department} and {key}, with {key} in its last part, such as "
+    "{year}/{month}/{key}",
+    "phải là đường dẫn tương đối gồm {year}, {month}, {day}, {department} và {key}; phần cuối phải có {key}, ví dụ "
+    "{year}/{month}/{key}",
+)
 DRAFTS_WITHOUT_KEY = Text(
     "drafts lie elsewhere only where packets are encrypted: set spool_key too, or leave drafts out",
     "chỉ đặt drafts ở nơi khác khi gói tin được mã hóa: hãy đặt thêm spool_key hoặc bỏ drafts",
@@ -59,6 +70,11 @@ CODE_WITH_SPACES = Text(
     "mã đơn vị không có dấu cách, xuống dòng hoặc ký tự ẩn: hãy ghi đúng như danh bạ của trục, ví dụ H29.05",
 )
 
+TWO_PERIODS = Text(
+    "a kind of document has two periods: letter case and spaces make no other kind; leave one of them",
+    "một loại văn bản có hai thời hạn: chữ hoa, chữ thường và dấu cách không tạo loại khác; hãy giữ lại một dòng",
+)
+
 
 class UnusableSetting(ValueError):
     """A setting that cannot be used; pydantic reports it, and `vi` beside its text.
@@ -82,6 +98,33 @@ def describe_password_in_url(setting: str, secret_setting: str) -> Text:
     return Text(
         f"{setting}: the URL holds a password; leave it out and set {secret_setting}: {REFERENCE_HINT.en}",
         f"{setting}: URL có chứa mật khẩu; hãy bỏ mật khẩu khỏi URL và đặt {secret_setting}: {REFERENCE_HINT.vi}",
+    )
+
+
+def describe_several_active(names: Iterable[str]) -> Text:
+    """Describe several hubs that would send.
+
+    Args:
+        names: their names.
+    """
+    listed = ", ".join(names)
+    return Text(
+        f'hubs: only one of {listed} can send: write role = "drain" in the others',
+        f'hubs: trong {listed} chỉ một trục được gửi: ghi role = "drain" ở các trục còn lại',
+    )
+
+
+def describe_unknown_hub(name: str, known: Iterable[str]) -> Text:
+    """Describe a hub that no section is about.
+
+    Args:
+        name: its name.
+        known: the names that there are.
+    """
+    listed = ", ".join(known)
+    return Text(
+        f"there is no hub {name} in the settings: known are {listed}. Put its section [hubs.{name}] back.",
+        f"Không có trục {name} trong cấu hình: chỉ có {listed}. Hãy ghi lại mục [hubs.{name}].",
     )
 
 
@@ -216,9 +259,88 @@ def build_choice_error(path: Path, known: Iterable[str], agency: str | None) -> 
             vi=f"{path} có nhiều đơn vị: {names}. Hãy chọn một đơn vị: --agency MÃ.",
         )
     return ConfigError(
-        f"{path} has no agency {agency}, or more than one of that name; it has {names}: choose one of them.",
+        f"{path} has no agency {agency}, or more than one of that name; it has {names}: choose one of "
+        "them, or write a further agency as [agencies.NAME.agency] and [agencies.NAME.hub], and each other one so too.",
         vi=f"{path} không có đơn vị {agency}, hoặc có nhiều đơn vị trùng tên; các đơn vị: {names}. Hãy chọn một "
-        "đơn vị.",
+        "đơn vị, hoặc khai báo thêm đơn vị bằng [agencies.TÊN.agency] và [agencies.TÊN.hub]; khi đó mọi đơn vị khác "
+        "cũng khai báo như vậy.",
+    )
+
+
+def build_agency_beside_error(code: str, known: Iterable[str]) -> ConfigError:
+    """Build the error for an ``[agency] id`` beside ``[agencies]`` of which none has it.
+
+    Args:
+        code: the id.
+        known: the names of its ``[agencies]``.
+    """
+    return ConfigError(
+        f"[agency] id is {code}, but where there is [agencies.NAME] ({', '.join(known)}) each agency stands in "
+        "one: write that one as [agencies.NAME.agency] too, or take its id out of [agency].",
+        vi=f"[agency] id là {code}, nhưng khi đã có [agencies.TÊN] ({', '.join(known)}) thì mọi đơn vị đều "
+        "phải khai báo ở đó: hãy khai báo cả đơn vị này bằng [agencies.TÊN.agency], hoặc bỏ id khỏi [agency].",
+    )
+
+
+def build_environments_form_error() -> ConfigError:
+    """Build the error for an ``env`` that holds no sections."""
+    return ConfigError(
+        "env: write [env.NAME.SECTION], as in [env.test.hub].",
+        vi="env: hãy ghi [env.TÊN.MỤC], ví dụ [env.test.hub].",
+    )
+
+
+def build_environment_choice_error(path: Path, known: Iterable[str], wanted: str) -> ConfigError:
+    """Build the error for a file of several environments of which none was named, or one that it does not have.
+
+    Args:
+        path: the file.
+        known: its environments.
+        wanted: the one that was named; empty for none.
+    """
+    names = ", ".join(known)
+    if wanted and not names:
+        return ConfigError(
+            f"{path} has no environments, so there is none called {wanted}. Leave --env and EDOC_ENV out, or write "
+            f"[env.{wanted}] tables.",
+            vi=f"{path} không chia môi trường nên không có môi trường {wanted}. Hãy bỏ --env và EDOC_ENV, hoặc ghi các "
+            f"bảng [env.{wanted}].",
+        )
+    if wanted:
+        return ConfigError(
+            f"{path} has no environment {wanted}; it has {names}: choose one of them with --env NAME or EDOC_ENV.",
+            vi=f"{path} không có môi trường {wanted}; các môi trường: {names}. Hãy chọn bằng --env TÊN hoặc EDOC_ENV.",
+        )
+    return ConfigError(
+        f"{path} has the environments {names}. Choose one: --env NAME, or EDOC_ENV=NAME for a whole shell or service.",
+        vi=f"{path} có các môi trường: {names}. Hãy chọn một: --env TÊN, hoặc đặt EDOC_ENV=TÊN cho cả phiên làm việc "
+        "hay dịch vụ.",
+    )
+
+
+def build_shared_credential_error(setting: str, name: str, other: str) -> ConfigError:
+    """Build the error for a secret that two environments share.
+
+    Args:
+        setting: the setting whose secret it is.
+        name: the environment that was chosen.
+        other: the other one.
+    """
+    return ConfigError(
+        f"{setting} has the same secret in [env.{name}] as one of [env.{other}]: a credential belongs to one "
+        f"environment. Ask the hub's operator for the one of {name}, and put it into a file or variable of its own.",
+        vi=f"{setting} của [env.{name}] trùng mã bí mật với [env.{other}]: mỗi môi trường phải dùng mã bí mật riêng. "
+        f"Hãy xin đơn vị vận hành trục mã của môi trường {name} và đặt vào tệp hoặc biến riêng.",
+    )
+
+
+def build_shared_store_error(setting: str, name: str, other: str) -> ConfigError:
+    """Build the error for a store that two environments share; the arguments are those of the credential's error."""
+    return ConfigError(
+        f"{setting} is the same in [env.{name}] and [env.{other}]: what was sent for a test would stand in the "
+        f"registers of the other. Write [env.{name}.store] with a url and a spool of its own.",
+        vi=f"{setting} giống nhau ở [env.{name}] và [env.{other}]: văn bản gửi thử sẽ lẫn vào sổ văn bản của môi "
+        f"trường kia. Hãy ghi [env.{name}.store] với url và spool riêng.",
     )
 
 

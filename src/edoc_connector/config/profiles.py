@@ -162,7 +162,9 @@ def fill_defaults(profile: object, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def list_unmet(profile: Profile, settings: BaseModel) -> Iterator[Requirement]:
     """Iterate over what a profile asks for and settings do not have."""
-    return (one for one in PROFILES[profile] if not one.is_met(_get_value(settings, one.setting.split("."))))
+    return (
+        one for one in PROFILES[profile] if not all(map(one.is_met, _list_values(settings, one.setting.split("."))))
+    )
 
 
 def _find_requirements(profile: object) -> tuple[Requirement, ...]:
@@ -183,8 +185,12 @@ def _set_missing(values: dict[str, Any], path: list[str], default: object) -> No
         _set_missing(values[name], rest, default)
 
 
-def _get_value(settings: BaseModel, path: list[str]) -> Any:
-    value: Any = settings
-    for name in path:
-        value = getattr(value, name, None)
-    return value
+def _list_values(settings: BaseModel, path: list[str]) -> Iterator[Any]:
+    """List the values of a setting: one, or that of each hub where it is a hub's."""
+    sections: Mapping[str, BaseModel] = getattr(settings, "hub_sections", {})
+    starts = [(one, path[1:]) for one in sections.values()] if path[0] == "hub" else [(settings, path)]
+    for start, names in starts:
+        value: Any = start
+        for name in names:
+            value = getattr(value, name, None)
+        yield value

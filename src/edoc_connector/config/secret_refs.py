@@ -6,9 +6,9 @@ import os
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import GetCoreSchemaHandler, SecretStr
 from pydantic_core import core_schema
@@ -17,9 +17,11 @@ from .._core import Text
 from ..errors import describe_system_error, describe_system_error_vi
 from .messages import (
     EMPTY_SECRET,
+    NO_SECRET_SOURCE,
     OUTPUT_NOT_UTF8,
     REFERENCE_HINT,
     SECRET_NOT_UTF8,
+    UNKNOWN_SECRET,
     VARIABLE_NOT_SET,
     build_unresolved_error,
     describe_exit_code,
@@ -28,6 +30,12 @@ from .messages import (
 
 COMMAND_SECONDS = 30
 """Longest time that a program may take to print a secret."""
+
+SecretSource: TypeAlias = Callable[[str], "str | SecretStr | None"]
+"""Gives the secret of a name, each time that it is needed; None where it knows none."""
+
+_OF_PROGRAM = "secret"
+_GIVEN = "given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +48,23 @@ class SecretRef:
         a file of UTF-8 text, without the line end at its end; relative to the folder of the configuration.
     ``cmd:PROGRAM ARGUMENTS``
         the output of a program, which is started directly, without a shell; quotes group words as a shell would.
+    ``secret:NAME``
+        what the program that makes the settings gives for the name (`Settings.of`, ``secrets``).
 
     Args:
-        scheme: ``env``, ``file`` or ``cmd``.
+        scheme: ``env``, ``file``, ``cmd`` or ``secret``.
         location: the rest, behind the colon.
+        value: the secret itself, where a program gave that instead of a reference.
     """
 
     scheme: str
     location: str
+    value: SecretStr | None = field(default=None, repr=False)
+
+    @classmethod
+    def of_value(cls, value: SecretStr) -> SecretRef:
+        """Take a secret that a program has at hand."""
+        return cls(_GIVEN, str(value), value)
 
     @classmethod
     def parse(cls, text: object) -> SecretRef:
@@ -57,7 +74,7 @@ class SecretRef:
             ValueError: the text is none; as it may be a secret, it is not repeated.
         """
         scheme, colon, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
-        if not colon or scheme not in _READERS or not rest.strip():
+        if not colon or scheme not in _SCHEMES or not rest.strip():
             raise ValueError(REFERENCE_HINT.en)
         return cls(scheme, rest)
 
@@ -65,32 +82,49 @@ class SecretRef:
     def is_reference(cls, text: str) -> bool:
         """Tell whether a text has the form of a reference."""
         scheme, _, rest = text.partition(":")
-        return scheme in _READERS and bool(rest.strip())
+        return scheme in _SCHEMES and bool(rest.strip())
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        """Let pydantic parse references."""
-        return core_schema.no_info_plain_validator_function(
-            lambda value: value if isinstance(value, cls) else cls.parse(value),
-            serialization=core_schema.to_string_ser_schema(),
-        )
+        """Let pydantic parse references, and take secrets that are marked as such."""
+        return core_schema.no_info_plain_validator_function(cls._take, serialization=core_schema.to_string_ser_schema())
+
+    @classmethod
+    def _take(cls, value: object) -> SecretRef:
+        if isinstance(value, cls):
+            return value
+        return cls.of_value(value) if isinstance(value, SecretStr) else cls.parse(value)
 
     def __str__(self) -> str:
         return f"{self.scheme}:{self.location}"
 
-    def resolve(self, folder: Path) -> SecretStr:
+    def resolve(self, folder: Path, secrets: SecretSource | None = None) -> SecretStr:
         """Fetch the secret.
 
         Args:
             folder: start of relative paths, and working directory of commands.
+            secrets: gives those of ``secret:NAME``.
 
         Raises:
             ConfigError: the reference leads to no secret.
         """
-        value = _READERS[self.scheme](self.location, folder)
+        if self.value is not None:
+            value = self.value.get_secret_value()
+        elif self.scheme == _OF_PROGRAM:
+            value = self._ask(secrets)
+        else:
+            value = _READERS[self.scheme](self.location, folder)
         if not value:
             raise build_unresolved_error(self, EMPTY_SECRET)
         return SecretStr(value)
+
+    def _ask(self, secrets: SecretSource | None) -> str:
+        if secrets is None:
+            raise build_unresolved_error(self, NO_SECRET_SOURCE)
+        value = secrets(self.location)
+        if value is None:
+            raise build_unresolved_error(self, UNKNOWN_SECRET)
+        return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _read_env(name: str, _folder: Path) -> str:
@@ -132,3 +166,4 @@ _READERS: Mapping[str, Callable[[str, Path], str]] = {
     "file": _read_secret_file,
     "cmd": _run_secret_command,
 }
+_SCHEMES = frozenset({*_READERS, _OF_PROGRAM})

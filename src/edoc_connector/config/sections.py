@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import unicodedata
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Any, Literal, Self, get_type_hints
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,10 +19,12 @@ from ..edxml import Limits, find_hidden_character
 from ..hubs import AUTHENTICATORS, REGISTRY, is_secret, list_setting_fields
 from ..signing import OthersMode, RevocationMode, VerifyMode
 from .messages import (
+    ARCHIVE_PATTERN,
     CODE_WITH_SPACES,
     DRAFTS_WITHOUT_KEY,
     KEY_BESIDE_KEYS,
     PASSWORD_IN_STORE_URL,
+    TWO_PERIODS,
     UnusableSetting,
     describe_password_in_url,
     describe_unknown_authenticator,
@@ -29,6 +34,7 @@ from .secret_refs import SecretRef
 
 _DAY = 86400
 Seconds = Annotated[float, Field(gt=0, le=_DAY)]
+HubName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 
 # Found in the text alone: an error of a URL's parser may repeat the password.
 _PASSWORD_IN_URL = re.compile(r"://[^/?#]*:[^/?#]*@")
@@ -72,6 +78,58 @@ class AgencySettings(Section):
     website: str | None = None
 
 
+class HttpSettings(Section):
+    """``[http]``: the connection to the hub. Times in seconds; see `ClientSettings` for each.
+
+    Args:
+        tls: ``legacy`` for a hub whose server is too old for today's TLS.
+        ca_bundle: file of the authorities to trust for TLS (PEM, DER, .p7b).
+        client_certificate: PEM file of our TLS certificate.
+        client_key: PEM file of its key.
+        client_key_password: reference to the key's password.
+        proxy: URL of a proxy, with the user's name if it needs one.
+        proxy_password: reference to that user's password.
+        headers: further headers of every request.
+        secret_headers: further headers whose values are references.
+    """
+
+    connect: Seconds = 10.0
+    read: Seconds = 120.0
+    write: Seconds = 60.0
+    pool: Seconds = 30.0
+    total: Seconds = 300.0
+    slowest: Annotated[int, Field(gt=0)] = 32 * 1024
+    connections: Annotated[int, Field(gt=0, le=1000)] = 10
+    keep_alive: Annotated[float, Field(ge=0, le=_DAY)] = 5.0
+    attempts: Annotated[int, Field(gt=0, le=20)] = 4
+    backoff: Annotated[float, Field(ge=0, le=_DAY)] = 1.0
+    backoff_cap: Annotated[float, Field(ge=0, le=_DAY)] = 30.0
+    retry_after_cap: Annotated[float, Field(ge=0, le=_DAY)] = 10.0
+    calls_a_minute: Annotated[float | None, Field(ge=0, le=1_000_000)] = None
+    tls: Literal["modern", "legacy"] = "modern"
+    ca_bundle: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+    client_key_password: SecretRef | None = None
+    proxy: str | None = None
+    proxy_password: SecretRef | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
+    secret_headers: dict[str, SecretRef] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _refuse_unusable_headers(self) -> Self:
+        values = [*self.headers.items(), *((name, "x") for name in self.secret_headers)]
+        if not all(is_usable_header(name, value) for name, value in values):
+            raise UnusableSetting(UNUSABLE_HEADERS)
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_password_in_proxy(self) -> Self:
+        if self.proxy and urlsplit(self.proxy).password:
+            raise UnusableSetting(describe_password_in_url("proxy", "proxy_password"))
+        return self
+
+
 class AuthSettings(BaseModel):
     """``[hub.auth]``: name of the authenticator, and the authenticator's own settings.
 
@@ -91,17 +149,22 @@ class AuthSettings(BaseModel):
 
 
 class HubSettings(BaseModel):
-    """``[hub]``: name of the dialect, and the dialect's own settings.
+    """``[hub]``: name of the dialect, and the dialect's own settings; ``[hubs.NAME]`` where there are several.
 
     Args:
         dialect: a name of `hubs.REGISTRY`.
         auth: what lets requests pass a gateway in front of the hub; the dialect's own login where it is left out.
+        role: ``active`` for the one hub that sends, ``drain`` for one that is only emptied; it counts until somebody
+            decides with `Connector.switch_hub` or `drain_hub`.
+        http: the connection to this hub, in place of ``[http]``.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
     dialect: str = "vxp"
     auth: AuthSettings | None = None
+    role: Literal["active", "drain"] = "active"
+    http: HttpSettings | None = None
 
     @model_validator(mode="after")
     def _check_dialect(self) -> Self:
@@ -151,57 +214,6 @@ def _build_field_default(field: dataclasses.Field[Any]) -> Any:
     if field.default_factory is not dataclasses.MISSING:
         return Field(default_factory=field.default_factory)
     return ... if field.default is dataclasses.MISSING else field.default
-
-
-class HttpSettings(Section):
-    """``[http]``: the connection to the hub. Times in seconds; see `ClientSettings` for each.
-
-    Args:
-        tls: ``legacy`` for a hub whose server is too old for today's TLS.
-        ca_bundle: file of the authorities to trust for TLS (PEM, DER, .p7b).
-        client_certificate: PEM file of our TLS certificate.
-        client_key: PEM file of its key.
-        client_key_password: reference to the key's password.
-        proxy: URL of a proxy, with the user's name if it needs one.
-        proxy_password: reference to that user's password.
-        headers: further headers of every request.
-        secret_headers: further headers whose values are references.
-    """
-
-    connect: Seconds = 10.0
-    read: Seconds = 120.0
-    write: Seconds = 60.0
-    pool: Seconds = 30.0
-    total: Seconds = 300.0
-    slowest: Annotated[int, Field(gt=0)] = 32 * 1024
-    connections: Annotated[int, Field(gt=0, le=1000)] = 10
-    keep_alive: Annotated[float, Field(ge=0, le=_DAY)] = 5.0
-    attempts: Annotated[int, Field(gt=0, le=20)] = 4
-    backoff: Annotated[float, Field(ge=0, le=_DAY)] = 1.0
-    backoff_cap: Annotated[float, Field(ge=0, le=_DAY)] = 30.0
-    retry_after_cap: Annotated[float, Field(ge=0, le=_DAY)] = 10.0
-    tls: Literal["modern", "legacy"] = "modern"
-    ca_bundle: Path | None = None
-    client_certificate: Path | None = None
-    client_key: Path | None = None
-    client_key_password: SecretRef | None = None
-    proxy: str | None = None
-    proxy_password: SecretRef | None = None
-    headers: dict[str, str] = Field(default_factory=dict)
-    secret_headers: dict[str, SecretRef] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _refuse_unusable_headers(self) -> Self:
-        values = [*self.headers.items(), *((name, "x") for name in self.secret_headers)]
-        if not all(is_usable_header(name, value) for name, value in values):
-            raise UnusableSetting(UNUSABLE_HEADERS)
-        return self
-
-    @model_validator(mode="after")
-    def _refuse_password_in_proxy(self) -> Self:
-        if self.proxy and urlsplit(self.proxy).password:
-            raise UnusableSetting(describe_password_in_url("proxy", "proxy_password"))
-        return self
 
 
 class SigningSettings(Section):
@@ -337,17 +349,63 @@ class StoreSettings(Section):
 
 
 class EvidenceSettings(Section):
-    """``[evidence]``: checkpoints of the log.
+    """``[evidence]``: checkpoints and archives of the log.
 
     Args:
         checkpoints: folder outside the database that keeps them; another disk, a mount, or a colleague's machine.
         entries: a checkpoint is made after so many entries,
         interval: and after so many seconds, where something was entered.
+        archives: folder for the files that old entries are moved to, and are read from.
     """
 
     checkpoints: Path | None = None
+    archives: Path | None = None
     entries: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
     interval: Annotated[float, Field(ge=1, le=366 * _DAY)] = 86400.0
+
+
+Period = Annotated[int, Field(ge=0, le=1000)] | Literal["permanent"]
+"""Whole years, or for ever."""
+
+
+class RetentionSettings(Section):
+    """``[retention]``: how long documents are kept, by the agency's own table of periods.
+
+    Years are counted from the end of the year in which the packet's state last changed. Where the section is given,
+    nothing goes before its period is over, and of a kind without a period nothing goes at all.
+
+    Args:
+        kinds: the period of each kind of document, by its name in the packet: ``Công văn``.
+        default: that of all other kinds.
+    """
+
+    kinds: dict[str, Period] = Field(default_factory=dict)
+    default: Period | None = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether there is a table; without one, the age that is asked for is all that counts."""
+        return bool(self.kinds) or self.default is not None
+
+    @model_validator(mode="after")
+    def _refuse_two_periods(self) -> Self:
+        if len({fold_kind(name) for name in self.kinds}) < len(self.kinds):
+            raise UnusableSetting(TWO_PERIODS)
+        return self
+
+    def find_period(self, kind: str) -> Period | None:
+        """Find the period of a kind of document; None where nothing names one.
+
+        Args:
+            kind: its name in the packet; letter case and spaces around it do not count.
+        """
+        periods = {fold_kind(name): period for name, period in self.kinds.items()}
+        return periods.get(fold_kind(kind), self.default)
+
+
+def fold_kind(name: str) -> str:
+    """Fold the name of a kind of document, so that two ways to write it are one."""
+    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
 class FileSettings(Section):
@@ -404,7 +462,13 @@ class LimitSettings(Section):
         retry_after_cap: longest wait that a hub's Retry-After is obeyed for.
         pause_cap: longest pause of work with a hub that fails, before it is asked for its list.
         undelivered_after: a recipient that has not reported 01 after this long is shown as undelivered.
+        drained_after: a hub that is emptied counts as empty once it offered nothing, and nothing was open there, for so
+            long.
+        unanswered_after: a document that came in and that nobody accepted or rejected after this long is shown.
+        deadlines: until how long after it is stored a document is to be with every recipient, by its urgency; none
+            where there is no entry, and for one that says itself.
         threads: how many calls of an `AsyncConnector` run at a time.
+        in_memory: bytes of a document's files up to which its packet is built in memory, and sent from there.
     """
 
     lease: Seconds = 120.0
@@ -414,7 +478,14 @@ class LimitSettings(Section):
     retry_after_cap: Annotated[float, Field(ge=0, le=_DAY)] = 900.0
     pause_cap: Annotated[float, Field(ge=0, le=3600)] = 300.0
     undelivered_after: Annotated[float, Field(gt=0, le=3660 * _DAY)] = 86400.0
+    drained_after: Annotated[float, Field(ge=0, le=3660 * _DAY)] = 7.0 * _DAY
+    unanswered_after: Annotated[float, Field(gt=0, le=3660 * _DAY)] = 10.0 * _DAY
+    deadlines: dict[
+        Literal["normal", "urgent", "very_urgent", "express", "express_timed"],
+        Annotated[float, Field(gt=0, le=3660 * _DAY)],
+    ] = Field(default_factory=dict)
     threads: Annotated[int, Field(gt=0, le=256)] = 8
+    in_memory: Annotated[int, Field(ge=0, le=16 << 20)] = 192 * 1024
 
 
 _LIMITS = Limits()
@@ -464,3 +535,154 @@ class WorkerSettings(Section):
     watch: Seconds = 3600.0
     certificate_days: Annotated[int, Field(ge=0, le=366_000)] = 30
     stop_within: Annotated[float, Field(ge=0, le=3600)] = 30.0
+
+
+class WebhookSettings(Section):
+    """``[gateway.webhooks]``: how endpoints are told of events. Times in seconds.
+
+    Args:
+        networks: private networks that endpoints may be in, such as ``10.1.0.0/16``; none where it is left out.
+        plain_http: whether endpoints in those networks may be on ``http://``.
+        ca_bundle: PEM file of the authorities to trust for TLS, instead of the system's.
+        timeout: longest time for one message.
+        backoff: wait after the first failure; it doubles each time.
+        backoff_cap: upper end of that doubling.
+        tries: how often a message is tried before it is given up.
+        concurrency: most messages at a time.
+    """
+
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    plain_http: bool = False
+    ca_bundle: Path | None = None
+    timeout: Seconds = 15.0
+    backoff: Annotated[float, Field(gt=0, le=3600)] = 1.0
+    backoff_cap: Annotated[float, Field(gt=0, le=_DAY)] = 3600.0
+    tries: Annotated[int, Field(gt=0, le=10_000)] = 80
+    concurrency: Annotated[int, Field(gt=0, le=64)] = 8
+
+
+class GatewaySettings(Section):
+    """``[gateway]``: the HTTP interface for other software. The first agency's section counts for all.
+
+    Args:
+        listen: address and port, ``127.0.0.1:8470``.
+        certificate: PEM file of the server's TLS certificate, with those above it; none behind a proxy that does TLS.
+        key: PEM file of its key.
+        worker: whether the gateway sends and polls itself; False where `edoc worker` runs beside it.
+        rate: requests a minute that a key may make, in the long run.
+        burst: requests that it may make at once.
+        max_json: most bytes of a JSON body, and of the part ``document``.
+        max_upload: most bytes of a body with files.
+        max_files: most files of a document.
+        remember_days: how long the answer to a request with an Idempotency-Key is kept.
+        webhooks: how endpoints are told of events.
+    """
+
+    listen: Annotated[str, Field(pattern=r"^.+:[0-9]{1,5}$")] = "127.0.0.1:8470"
+    certificate: Path | None = None
+    key: Path | None = None
+    worker: bool = True
+    rate: Annotated[int, Field(gt=0, le=1_000_000)] = 600
+    burst: Annotated[int, Field(gt=0, le=1_000_000)] = 100
+    max_json: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 << 20
+    max_upload: Annotated[int, Field(ge=1024, le=1 << 40)] = 512 << 20
+    max_files: Annotated[int, Field(gt=0, le=10_000)] = 100
+    remember_days: Annotated[int, Field(gt=0, le=3660)] = 7
+    webhooks: WebhookSettings = WebhookSettings()
+
+
+class WebSettings(Section):
+    """``[web]``: the desk for people (`edoc web`).
+
+    Args:
+        listen: address and port, ``127.0.0.1:8490``.
+        certificate: PEM file of the server's TLS certificate, with those above it; none behind a proxy that does TLS.
+        key: PEM file of its key.
+        url: address under which people reach it, ``https://desk.example.gov.vn``; needed behind a proxy.
+        proxies: networks of the proxies in front of it; nobody else is answered then.
+        user_header: header in which a proxy names the person whom it let in; none where people sign in here.
+        proxy_secret: what the proxy sends as ``X-Edoc-Proxy-Secret`` beside it, by reference.
+        worker: whether the desk sends and receives itself; False where `edoc worker` or the gateway runs beside it.
+        idle_minutes: minutes without a request after which a session ends.
+        session_hours: hours after which it ends in any case.
+        max_upload: most bytes of a form with files.
+    """
+
+    listen: Annotated[str, Field(pattern=r"^.+:[0-9]{1,5}$")] = "127.0.0.1:8490"
+    certificate: Path | None = None
+    key: Path | None = None
+    url: Annotated[str, Field(pattern=r"^(https?://[^/?#@]+)?$")] = ""
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    user_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]*$")] = ""
+    proxy_secret: SecretRef | None = None
+    worker: bool = True
+    idle_minutes: Annotated[int, Field(gt=0, le=24 * 60)] = 30
+    session_hours: Annotated[int, Field(gt=0, le=24 * 7)] = 10
+    max_upload: Annotated[int, Field(ge=1024, le=1 << 40)] = 512 << 20
+
+
+DepartmentName = Annotated[str, Field(pattern=r"^[\w][\w .-]{0,59}$")]
+_ARCHIVE_FIELDS = frozenset({"year", "month", "day", "department", "key"})
+
+
+def _check_archive_pattern(pattern: str) -> str:
+    """Check a pattern of paths: a relative path of our own fields, the last part of which no two items share."""
+    try:
+        parts = list(Formatter().parse(pattern))
+    except ValueError:
+        raise UnusableSetting(ARCHIVE_PATTERN) from None
+    fields = {name for _, name, _, _ in parts if name is not None}
+    is_plain = all(not form and conversion is None for _, _, form, conversion in parts)
+    steps = re.split(r"[/\\]", pattern)
+    is_inside = all(step.strip() not in ("", ".", "..") and not step.startswith(".") for step in steps)
+    if not (is_plain and is_inside and fields <= _ARCHIVE_FIELDS and "{key}" in steps[-1]) or ":" in pattern:
+        raise UnusableSetting(ARCHIVE_PATTERN)
+    return pattern
+
+
+class FolderRule(Section):
+    """``[[watch_folder.rules]]``: which documents that come in are a department's; everything that is given must fit.
+
+    Args:
+        department: name of its folder.
+        senders: patterns of codes of senders, ``H29.*``.
+        kinds: names of kinds of document, ``Quyết định``.
+        subjects: patterns of the trích yếu, ``*ngân sách*``; letter case does not count.
+        codes: patterns of number and notation, ``*/UBND-TC``.
+    """
+
+    department: DepartmentName
+    senders: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+
+
+class FolderSettings(Section):
+    """``[watch_folder]``: the watched folder, for software that can only read and write files. Times in seconds.
+
+    Args:
+        path: the folder; no folder is watched where it is left out.
+        worker: whether `edoc watch-folder` sends and polls itself; False where `edoc worker` runs beside it.
+        interval: time between two looks.
+        settle: how long a file must stay as it is before it is taken.
+        patience: how long the files that belong together are waited for.
+        lock_after: how long the lock of another watcher must stay as it is before it is taken over.
+        format: how received documents and statuses are described.
+        archive: path below ``archive/`` of what was taken, of the fields year, month, day, department and key.
+        departments: the departments' folders, made where they are missing; others are taken from as well.
+        rules: whose a received document is; the first that fits counts.
+        default: the department of all other received documents; left out, they go into no department's folder.
+    """
+
+    path: Path | None = None
+    worker: bool = True
+    interval: Annotated[float, Field(gt=0, le=3600)] = 2.0
+    settle: Annotated[float, Field(ge=0, le=3600)] = 10.0
+    patience: Annotated[float, Field(gt=0, le=_DAY)] = 600.0
+    lock_after: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    format: Literal["json", "csv", "both"] = "json"
+    archive: Annotated[str, AfterValidator(_check_archive_pattern)] = "{year}/{month}/{key}"
+    departments: tuple[DepartmentName, ...] = ()
+    rules: tuple[FolderRule, ...] = ()
+    default: DepartmentName | None = None

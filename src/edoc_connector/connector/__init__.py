@@ -1,9 +1,22 @@
 """Send and receive documents for an agency: the connector, blocking and asynchronous, and its results."""
 
 from .._core import Page
-from ..store import Authority, Change, DeliveryState, ReceiptState
+from ..store import Authority, Change, DeliveryState, HubHoldings, HubRole, ReceiptState
+from ._channels import HubChannel
 from ._context import ConnectorContext
 from ._retry import NO_ERROR, as_error_columns, compute_next_attempt, compute_next_probe, decide_retry
+from ._shared import SharedResources
+from .agencies import (
+    AgencyHistory,
+    AgencyImport,
+    AgencyRecord,
+    AgencySync,
+    LineProblem,
+    RecipientCheck,
+    RecipientKind,
+    describe_ended,
+    describe_unknown,
+)
 from .async_connector import AsyncConnector
 from .async_receipt import AsyncReceipt
 from .checks import (
@@ -18,17 +31,21 @@ from .checks import (
     find_last_end,
     measure_free_space,
     measure_queue_age,
+    run_checks,
 )
 from .connector import Connector
 from .delivery import Delivery, RecipientState, TimelineEntry
 from .handlers import HandlerRegistration, Handlers
 from .holdings import OtherStore, release_leases
 from .hub_access import BreakerReading, BreakerState, HubBreaker
-from .inbound import AuthorityFinding, Receipt
+from .inbound import AuthorityFinding, Receipt, observe_handling
 from .lists import DeliveryFilters, ReceiptFilters
 from .operations import (
+    ArchivedEvidence,
     Checked,
     Event,
+    HubState,
+    LegalHold,
     OtherStoreSigns,
     Problem,
     Pruned,
@@ -40,12 +57,22 @@ from .operations import (
     Unsettled,
     check_pack,
 )
-from .outbound import Flushed
+from .outbound import ARRIVAL_TIME, Flushed, Preview, expire_due
+from .registers import IncomingEntry, OutgoingEntry, Register, RegisterDirection
+from .takeover import COLUMNS as IN_FLIGHT_COLUMNS
+from .takeover import Imported, ImportFileError, ImportState, ImportUndone, InFlight, InFlightRecipient
 
 __all__ = [
+    "ARRIVAL_TIME",
     "CHECKS",
+    "IN_FLIGHT_COLUMNS",
     "NO_ERROR",
     "OPEN_COUNTS",
+    "AgencyHistory",
+    "AgencyImport",
+    "AgencyRecord",
+    "AgencySync",
+    "ArchivedEvidence",
     "AsyncConnector",
     "AsyncReceipt",
     "Authority",
@@ -69,18 +96,38 @@ __all__ = [
     "HandlerRegistration",
     "Handlers",
     "HubBreaker",
+    "HubChannel",
+    "HubHoldings",
+    "HubRole",
+    "HubState",
+    "ImportFileError",
+    "ImportState",
+    "ImportUndone",
+    "Imported",
+    "InFlight",
+    "InFlightRecipient",
+    "IncomingEntry",
+    "LegalHold",
+    "LineProblem",
     "OtherStore",
     "OtherStoreSigns",
+    "OutgoingEntry",
     "Page",
+    "Preview",
     "Problem",
     "Pruned",
     "Receipt",
     "ReceiptFilters",
     "ReceiptState",
+    "RecipientCheck",
+    "RecipientKind",
     "RecipientState",
     "Reconciled",
+    "Register",
+    "RegisterDirection",
     "RestoreReport",
     "Rewritten",
+    "SharedResources",
     "SpoolFault",
     "Story",
     "Subject",
@@ -91,8 +138,13 @@ __all__ = [
     "compute_next_attempt",
     "compute_next_probe",
     "decide_retry",
+    "describe_ended",
+    "describe_unknown",
+    "expire_due",
     "find_last_end",
     "measure_free_space",
     "measure_queue_age",
+    "observe_handling",
     "release_leases",
+    "run_checks",
 ]

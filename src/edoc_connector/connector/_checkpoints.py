@@ -180,7 +180,7 @@ class CheckpointKeeper:
         if saved is None:
             raise StoreError(
                 "the checkpoint of the evidence was not saved; see the log.",
-                vi="Chưa lưu được điểm kiểm của nhật ký bằng chứng; xem nhật ký chương trình.",
+                vi="Chưa lưu được điểm kiểm chứng của nhật ký bằng chứng; xem nhật ký chương trình.",
             )
         return saved
 
@@ -219,8 +219,8 @@ class CheckpointKeeper:
             raise EvidenceError(
                 f"the log does not go on from {path}, which was kept before: it was rewritten, or its database "
                 "restored to an older copy. Run edoc fsck, and keep that file.",
-                vi=f"nhật ký không nối tiếp điểm kiểm {path} đã lưu trước đó: nhật ký đã bị viết lại hoặc cơ sở dữ "
-                "liệu được khôi phục từ bản cũ. Hãy chạy edoc fsck và giữ nguyên tệp này.",
+                vi=f"nhật ký không nối tiếp điểm kiểm chứng {path} đã lưu trước đó: nhật ký đã bị viết lại hoặc cơ sở "
+                "dữ liệu được khôi phục từ bản cũ. Hãy chạy edoc fsck và giữ nguyên tệp này.",
             )
         return kept.size
 

@@ -1,20 +1,25 @@
-"""The context that the parts of a connector share: the agency, the store, the hub, the key and the limits."""
+"""The context that the parts of a connector share: the agency, the store, the hub, the key and the limits.
+
+An agency has a context for each of its hubs, which differ in what is the hub's alone, and know each other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from ..config import LimitSettings, ReceiveSettings
-from ..edxml import Limits, Organization
+from ..config import LimitSettings, ReceiveSettings, RetentionSettings
+from ..edxml import Document, Limits, Message, Organization
+from ..errors import ConfigError
 from ..hubs import HubCapabilities, PacketProfile, Progress, get_capabilities
 from ..signing import Signer, TimeStamping, VerifyPolicy
-from ..store import Lease, OverdueLimits, Store
+from ..store import HubRole, Lease, OverdueLimits, Store, Tx
 from ._checkpoints import CheckpointKeeper
 from ._lease_keeper import LeaseKeeper
 from ._verified_cache import VerifiedCache
 from .holdings import StoreGuard
-from .hub_access import HubBreaker, HubProbe, RecordingHubClient
+from .hub_access import HubBreaker, HubChoice, HubProbe, RecordingHubClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +34,7 @@ class ConnectorContext:
         guard: sees whether another store is used for the agency.
         policy: which packets come in.
         receive: what else is asked of them.
+        retention: how long documents are kept.
         limits: times.
         packet_limits: how large a packet may be.
         seal: whether documents are sealed.
@@ -46,6 +52,8 @@ class ConnectorContext:
         hub_probe: tells trouble with one packet from trouble with the hub.
         breaker: tells whether work with the hub pauses.
         fetch_tries: how often the download of a packet may fail before it is set aside.
+        choice: tells which of the agency's hubs sends.
+        by_hub: the context of each of the agency's hubs, this one too, by name.
     """
 
     organization: Organization
@@ -55,6 +63,7 @@ class ConnectorContext:
     guard: StoreGuard
     policy: VerifyPolicy
     receive: ReceiveSettings
+    retention: RetentionSettings
     limits: LimitSettings
     packet_limits: Limits
     seal: bool
@@ -72,6 +81,59 @@ class ConnectorContext:
     hub_probe: HubProbe = field(repr=False)
     breaker: HubBreaker = field(repr=False)
     fetch_tries: int
+    choice: HubChoice
+    by_hub: dict[str, ConnectorContext] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def hub_name(self) -> str:
+        """Name of the hub."""
+        return self.hub.name
+
+    @property
+    def has_several_hubs(self) -> bool:
+        """Whether the agency has another hub too."""
+        return len(self.by_hub) > 1
+
+    def for_hub(self, name: str) -> ConnectorContext:
+        """Find the context of one of the agency's hubs.
+
+        Raises:
+            ConfigError: the settings do not name it any more.
+        """
+        found = self.by_hub.get(name)
+        if found is None:
+            known = ", ".join(self.by_hub)
+            raise ConfigError(
+                f"there is no hub {name} in the settings any more, and this was sent or offered there: known are "
+                f"{known}. Put its section [hubs.{name}] back.",
+                vi=f"Cấu hình không còn trục {name}, nơi gói tin này được gửi hoặc nhận: chỉ có {known}. Hãy ghi lại "
+                f"mục [hubs.{name}].",
+            )
+        return found
+
+    def near_hub(self, name: str) -> ConnectorContext:
+        """Find the context of one of the agency's hubs; this one where the settings do not name it any more."""
+        return self.by_hub.get(name, self)
+
+    def find_sending(self, tx: Tx) -> ConnectorContext | None:
+        """Find the context of the hub that sends; None where none does."""
+        name = self.choice.find_sending(tx)
+        return None if name is None else self.by_hub[name]
+
+    def read_sending(self) -> ConnectorContext | None:
+        """Read the context of the hub that sends; of a single hub the store is not asked.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        if not self.has_several_hubs:
+            return self if self.choice.configured[self.hub_name] is HubRole.ACTIVE else None
+        with self.store.snapshot() as tx:
+            return self.find_sending(tx)
+
+    def list_claim_options(self, tx: Tx) -> dict[str, Any]:
+        """List what may be claimed for this hub, as `Deliveries.claim_next` takes it."""
+        return {"hub": self.hub_name, "is_sending": self.choice.find_sending(tx) == self.hub_name}
 
     @property
     def capabilities(self) -> HubCapabilities:
@@ -82,3 +144,18 @@ class ConnectorContext:
     def packet_profile(self) -> PacketProfile:
         """What the hub demands of packets beyond the standard."""
         return self.capabilities.packet
+
+    def choose_form(self, message: Message) -> PacketProfile:
+        """Choose the form in which a packet is written: for a document one that every hub of the agency takes.
+
+        A document may wait until another hub sends, and its bytes stay; a status is written for the hub that gets it.
+        """
+        own = self.packet_profile
+        if not isinstance(message, Document) or not self.has_several_hubs:
+            return own
+        profiles = [own, *(context.packet_profile for context in self.by_hub.values())]
+        return replace(
+            own,
+            needed_elements=tuple(dict.fromkeys(name for one in profiles for name in one.needed_elements)),
+            content_from_subject=any(one.content_from_subject for one in profiles),
+        )

@@ -24,6 +24,64 @@ def name_owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
 
 
+class RenewalThread(ForkAware):
+    """A thread that has lease keepers renew what they hold; begun when one first holds something."""
+
+    def __init__(self) -> None:
+        self._reset()
+        watch_forks(self)
+
+    def renew_after_fork(self) -> None:
+        """Begin without keepers: those of the child add themselves when they hold something."""
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._keepers: dict[LeaseKeeper, None] = {}
+        self._interval = float("inf")
+        self._stopped, self._changed = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add(self, keeper: LeaseKeeper, interval: float) -> None:
+        """Have a keeper renew what it holds, again and again.
+
+        Args:
+            keeper: the keeper.
+            interval: seconds between two renewals; the shortest one counts for all.
+        """
+        with self._lock:
+            self._keepers[keeper] = None
+            if interval < self._interval:
+                self._interval = interval
+                self._changed.set()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="edoc-leases", daemon=True)
+                self._thread.start()
+
+    def remove(self, keeper: LeaseKeeper) -> None:
+        """Forget a keeper."""
+        with self._lock:
+            self._keepers.pop(keeper, None)
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopped.set()
+        self._changed.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            if self._changed.wait(self._interval):  # a shorter interval, or the end
+                self._changed.clear()
+                continue
+            with self._lock:
+                keepers = list(self._keepers)
+            for keeper in keepers:
+                if not self._stopped.is_set():
+                    keeper.renew_held()
+
+
 class LeaseKeeper(ForkAware):
     """Renews the leases on rows that are being worked on, in a thread.
 
@@ -33,11 +91,14 @@ class LeaseKeeper(ForkAware):
     Args:
         store: the store.
         lease: the connector's lease.
+        thread: renews for other keepers too; left out, it is this keeper's alone.
     """
 
-    def __init__(self, store: Store, lease: Lease) -> None:
+    def __init__(self, store: Store, lease: Lease, *, thread: RenewalThread | None = None) -> None:
         self._store = store
         self._lease = lease
+        self._thread = thread or RenewalThread()
+        self._owns_thread = thread is None
         self._reset()
         watch_forks(self)
 
@@ -49,8 +110,7 @@ class LeaseKeeper(ForkAware):
     def _reset(self) -> None:
         self._hold_counts: Counter[tuple[str, int]] = Counter()
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._is_added = False
 
     @contextmanager
     def hold_all(self, table: str, keys: Iterable[int]) -> Iterator[None]:
@@ -68,9 +128,9 @@ class LeaseKeeper(ForkAware):
         """Renew the lease on a row from now on."""
         with self._lock:
             self._hold_counts[table, key] += 1
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="edoc-leases", daemon=True)
-                self._thread.start()
+            if not self._is_added:
+                self._is_added = True
+                self._thread.add(self, self._lease.seconds / _RENEWALS_PER_LEASE)
 
     def release(self, table: str, key: int) -> None:
         """Renew the lease on a row no longer."""
@@ -80,17 +140,17 @@ class LeaseKeeper(ForkAware):
                 del self._hold_counts[table, key]
 
     def stop(self) -> None:
-        """End the thread."""
-        self._stopped.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+        """Renew nothing any more; end the thread, unless others share it."""
+        self._thread.remove(self)
+        if self._owns_thread:
+            self._thread.stop()
 
-    def _run(self) -> None:
-        while not self._stopped.wait(self._lease.seconds / _RENEWALS_PER_LEASE):
-            with self._lock:
-                rows = list(self._hold_counts)
-            if rows:
-                self._renew(rows)
+    def renew_held(self) -> None:
+        """Renew what is held now."""
+        with self._lock:
+            rows = list(self._hold_counts)
+        if rows:
+            self._renew(rows)
 
     def _renew(self, rows: Sequence[tuple[str, int]]) -> None:
         ids_by_table: dict[str, list[int]] = {}

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from .._core import SteadyClock, get_logger
+from .._core import MessagingTelemetry, SteadyClock, get_logger
 from ..config import Settings
 from ..errors import EdocError
 from ..evidence import CheckpointFolder
 from ..hubs import Progress
 from ..signing import Keyring, KeyStatus, Signer, VerifyPolicy, close_signer, key_status, select_signer
-from ..store import Lease, SpoolKeys, Store
+from ..store import HubRole, Lease, SpoolKeys, Store
 from ._checkpoints import CheckpointKeeper
 from ._context import ConnectorContext
 from ._lease_keeper import LeaseKeeper, name_owner
 from ._recovery import compute_overdue_limits
+from ._shared import SharedResources
 from .holdings import StoreGuard
-from .hub_access import HubBreaker, HubProbe, RecordingHubClient
+from .hub_access import HubBreaker, HubChoice, HubProbe, RecordingHubClient
 from .naming import StoredDirectory
 
 log = get_logger("edoc_connector.connector")
@@ -29,30 +30,88 @@ def open_context(
     *,
     get_signer: Callable[[], Signer | None],
     on_progress: Progress | None,
+    shared: SharedResources | None = None,
 ) -> ConnectorContext:
-    """Open the store and the hub of some settings, for all parts of a connector.
+    """Open the store and the hubs of some settings, for all parts of a connector.
 
     Args:
         settings: the settings.
         policy: the policy that they name.
         get_signer: gives the key; see `ConnectorContext`.
         on_progress: told how far a packet is on the wire.
+        shared: what other connectors of the process use too.
 
     Raises:
         ConfigError: the settings cannot be used.
         StoreError: the store cannot be opened.
+
+    Returns:
+        The context of the hub that the settings let send, which knows those of the others.
     """
     clock = SteadyClock()
-    hub = RecordingHubClient(
-        settings.dialect(), settings.client_settings(), clock=clock, authenticator=settings.authenticator()
-    )
+    hubs = _make_clients(settings, clock)
     try:
-        store, guard = _open_guarded_store(settings, clock)
+        store, guards = _open_guarded_store(settings, clock, shared)
     except BaseException:
-        hub.close()
+        for hub in hubs.values():
+            hub.close()
         raise
-    hub.guard_calls(guard.require_alone)
-    lease = Lease(name_owner(), settings.limits.lease)
+    first = next(name for name, section in settings.hub_sections.items() if section == settings.hub)
+    keeper = _make_lease_keeper(settings, store, shared)
+    context = _build_context(settings, policy, store, hubs[first], guards[first], get_signer, on_progress, *keeper)
+    context.by_hub[first] = context
+    for name, hub in hubs.items():
+        hub.guard_calls(guards[name].require_alone)
+        if name != first:
+            context.by_hub[name] = _build_sibling(context, settings, hub, guards[name])
+    return context
+
+
+def _make_clients(settings: Settings, clock: SteadyClock) -> dict[str, RecordingHubClient]:
+    """Make the client of each hub; none where one cannot be made."""
+    clients: dict[str, RecordingHubClient] = {}
+    try:
+        for name, section in settings.hub_sections.items():
+            clients[name] = RecordingHubClient(
+                settings.dialect(name),
+                settings.client_settings(name),
+                clock=clock,
+                authenticator=settings.authenticator(name),
+                name=name,
+                telemetry=MessagingTelemetry(
+                    system=section.dialect,
+                    agency=settings.agency.id,
+                    hub=name,
+                    endpoint=str(getattr(section, "endpoint", "")),
+                ),
+            )
+    except BaseException:
+        for client in clients.values():
+            client.close()
+        raise
+    return clients
+
+
+def _build_sibling(
+    context: ConnectorContext, settings: Settings, hub: RecordingHubClient, guard: StoreGuard
+) -> ConnectorContext:
+    """Build the context of another hub of the same agency."""
+    probe = HubProbe(hub)
+    breaker = HubBreaker(context.store, context.agency, settings.limits, probe.find_list_error, hub=hub.name)
+    return replace(context, hub=hub, guard=guard, hub_probe=probe, breaker=breaker)
+
+
+def _build_context(
+    settings: Settings,
+    policy: VerifyPolicy,
+    store: Store,
+    hub: RecordingHubClient,
+    guard: StoreGuard,
+    get_signer: Callable[[], Signer | None],
+    on_progress: Progress | None,
+    lease: Lease,
+    lease_keeper: LeaseKeeper,
+) -> ConnectorContext:
     hub_probe = HubProbe(hub)
     return ConnectorContext(
         organization=settings.organization(),
@@ -62,6 +121,7 @@ def open_context(
         guard=guard,
         policy=replace(policy, directory=StoredDirectory(store, settings.agency.id)),
         receive=settings.receive,
+        retention=settings.retention,
         limits=settings.limits,
         packet_limits=settings.packet_limits(),
         seal=settings.signing.seal,
@@ -72,20 +132,34 @@ def open_context(
         get_signer=get_signer,
         overdue_limits=compute_overdue_limits(settings.limits, settings.worker),
         lease=lease,
-        lease_keeper=LeaseKeeper(store, lease),
+        lease_keeper=lease_keeper,
         checkpoints=_make_keeper(settings, store, get_signer),
         on_progress=on_progress,
         hub_probe=hub_probe,
-        breaker=HubBreaker(store, settings.agency.id, settings.limits, hub_probe.find_list_error),
+        breaker=HubBreaker(store, settings.agency.id, settings.limits, hub_probe.find_list_error, hub=hub.name),
         fetch_tries=settings.worker.tries,
+        choice=HubChoice(
+            agency=settings.agency.id,
+            configured={name: HubRole(section.role) for name, section in settings.hub_sections.items()},
+        ),
     )
 
 
-def _open_guarded_store(settings: Settings, clock: SteadyClock) -> tuple[Store, StoreGuard]:
-    store = _open_store(settings, clock)
+def _make_lease_keeper(settings: Settings, store: Store, shared: SharedResources | None) -> tuple[Lease, LeaseKeeper]:
+    lease = Lease(name_owner(), settings.limits.lease)
+    thread = None if shared is None else shared.find_renewal_thread(store.url)
+    return lease, LeaseKeeper(store, lease, thread=thread)
+
+
+def _open_guarded_store(
+    settings: Settings, clock: SteadyClock, shared: SharedResources | None
+) -> tuple[Store, dict[str, StoreGuard]]:
+    store = _open_store(settings, clock, shared)
     try:
-        endpoint = str(getattr(settings.hub, "endpoint", ""))
-        return store, StoreGuard.of_store(store, agency=settings.agency.id, hub=endpoint)
+        return store, {
+            name: StoreGuard.of_store(store, agency=settings.agency.id, hub=str(getattr(section, "endpoint", "")))
+            for name, section in settings.hub_sections.items()
+        }
     except BaseException:
         store.close()
         raise
@@ -103,7 +177,7 @@ def _make_keeper(settings: Settings, store: Store, get_signer: Callable[[], Sign
     )
 
 
-def _open_store(settings: Settings, clock: SteadyClock) -> Store:
+def _open_store(settings: Settings, clock: SteadyClock, shared: SharedResources | None) -> Store:
     return Store.open(
         settings.store_url(),
         spool=settings.spool(),
@@ -112,6 +186,8 @@ def _open_store(settings: Settings, clock: SteadyClock) -> Store:
         owner=settings.agency.id,
         spool_keys=SpoolKeys.parse(settings.spool_key(), settings.spool_old_keys()),
         drafts=settings.drafts(),
+        archives=settings.archives(),
+        databases=None if shared is None else shared.databases,
     )
 
 

@@ -6,7 +6,8 @@ Signing, hashing, the database and files block anyway, so the blocking code is t
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
@@ -16,12 +17,12 @@ import anyio
 from .._core import Page, Text, iterate_pages_async
 from ..client import finish_in_thread
 from ..config import Settings
-from ..errors import StoreError
+from ..errors import HubError, StoreError, TransportError
 from ..hubs import Progress
 from ..signing import Signer
 from ..store import MAX_LIMIT, DirectoryRow
 from .async_receipt import AsyncReceipt, ThreadRunner, try_load
-from .connector import Connector
+from .connector import WATCH_SECONDS, Connector, log_passing_error
 from .delivery import Delivery
 from .handlers import HandlerRegistration, Handlers
 from .inbound import Receipt, ReceiveInterruption
@@ -46,9 +47,9 @@ def _as_connector_coroutine(
 class AsyncConnector(HandlerRegistration):
     """Sends and receives documents, for asynchronous code: see `Connector`. Use it with ``async with``.
 
-    What is registered with `on_receipt` and `on_status` is called by ``edoc worker --handlers module:connector``, for
-    which the connector need not be open. Functions are called in threads; coroutine functions on one event loop, with
-    an `AsyncReceipt`.
+    What is registered with `on_receipt`, `on_status` and `on_expired` is called by ``edoc worker --handlers
+    module:connector``, for which the connector need not be open. Functions are called in threads; coroutine functions
+    on one event loop, with an `AsyncReceipt`.
 
     Args:
         settings: see `Settings`.
@@ -60,6 +61,8 @@ class AsyncConnector(HandlerRegistration):
     """
 
     send = _as_connector_coroutine(Connector.send)
+    queue = _as_connector_coroutine(Connector.queue)
+    preview = _as_connector_coroutine(Connector.preview)
     recall = _as_connector_coroutine(Connector.recall)
     update = _as_connector_coroutine(Connector.update)
     replace = _as_connector_coroutine(Connector.replace)
@@ -69,19 +72,37 @@ class AsyncConnector(HandlerRegistration):
     resend = _as_connector_coroutine(Connector.resend)
     explain = _as_connector_coroutine(Connector.explain)
     evidence = _as_connector_coroutine(Connector.evidence)
+    archive_evidence = _as_connector_coroutine(Connector.archive_evidence)
+    restore_evidence = _as_connector_coroutine(Connector.restore_evidence)
+    archive = _as_connector_coroutine(Connector.archive)
+    hold = _as_connector_coroutine(Connector.hold)
+    release_hold = _as_connector_coroutine(Connector.release_hold)
+    holds = _as_connector_coroutine(Connector.holds)
     prune = _as_connector_coroutine(Connector.prune)
     fsck = _as_connector_coroutine(Connector.fsck)
     rewrite_spool = _as_connector_coroutine(Connector.rewrite_spool)
     backup = _as_connector_coroutine(Connector.backup)
+    hubs = _as_connector_coroutine(Connector.hubs)
+    switch_hub = _as_connector_coroutine(Connector.switch_hub)
+    drain_hub = _as_connector_coroutine(Connector.drain_hub)
     find_other_store = _as_connector_coroutine(Connector.find_other_store)
     restored = _as_connector_coroutine(Connector.restored)
     begin_restore = _as_connector_coroutine(Connector.begin_restore)
     finish_restore = _as_connector_coroutine(Connector.finish_restore)
     delivery = _as_connector_coroutine(Connector.delivery)
     deliveries = _as_connector_coroutine(Connector.deliveries)
+    register = _as_connector_coroutine(Connector.register)
     checks = _as_connector_coroutine(Connector.checks)
     flush = _as_connector_coroutine(Connector.flush)
     sync_directory = _as_connector_coroutine(Connector.sync_directory)
+    sync_agencies = _as_connector_coroutine(Connector.sync_agencies)
+    find_agencies = _as_connector_coroutine(Connector.find_agencies)
+    agency = _as_connector_coroutine(Connector.agency)
+    import_agencies = _as_connector_coroutine(Connector.import_agencies)
+    import_documents = _as_connector_coroutine(Connector.import_documents)
+    find_import = _as_connector_coroutine(Connector.find_import)
+    undo_import = _as_connector_coroutine(Connector.undo_import)
+    check_recipients = _as_connector_coroutine(Connector.check_recipients)
     directory = _as_connector_coroutine(Connector.directory)
 
     def __init__(
@@ -137,7 +158,7 @@ class AsyncConnector(HandlerRegistration):
     def _open(self) -> None:
         self._blocking = self._open_blocking()
 
-    async def receive(self) -> AsyncIterator[AsyncReceipt]:
+    async def receive(self) -> AsyncGenerator[AsyncReceipt]:
         """Poll the hub once; see `Connector.receive`. Each packet is loaded before it is handed out.
 
         A task that is cancelled in it (`asyncio.Task.cancel`, `asyncio.timeout`) ends with `asyncio.CancelledError` as
@@ -150,6 +171,24 @@ class AsyncConnector(HandlerRegistration):
         finally:
             # Whoever leaves early leaves threads that are at the hub: they are waited for elsewhere than on the loop.
             await finish_in_thread(reception.close)
+
+    async def watch(self, *, every: float = WATCH_SECONDS) -> AsyncGenerator[AsyncReceipt]:
+        """Receive again and again, until the loop is left or its task is cancelled; see `Connector.watch`.
+
+        Cancelling gives back what was not handled, as with `receive`. Where the loop is left by ``break`` and the
+        task goes on, wrap it in `contextlib.aclosing`.
+
+        Args:
+            every: seconds between the end of a poll's packets and the next poll.
+        """
+        while True:
+            try:
+                async with aclosing(self.receive()) as received:
+                    async for receipt in received:
+                        yield receipt
+            except (HubError, TransportError) as error:
+                log_passing_error(error, every)
+            await anyio.sleep(every)
 
     async def receipt(self, document_id: str, *, sender: str | None = None) -> AsyncReceipt:
         """Find a document that came in; see `Connector.receipt`."""
@@ -168,6 +207,11 @@ class AsyncConnector(HandlerRegistration):
         work = functools.partial(self.blocking.receipts, limit=limit, after=after, **filters)
         page = await self._threads.run(work)
         return Page((AsyncReceipt(receipt, self._threads) for receipt in page), next=page.next)
+
+    async def unanswered(self, *, limit: int = 100) -> list[AsyncReceipt]:
+        """List the documents that nobody accepted or rejected in time; see `Connector.unanswered`."""
+        found = await self._threads.run(functools.partial(self.blocking.unanswered, limit=limit))
+        return [AsyncReceipt(receipt, self._threads) for receipt in found]
 
     def iter_receipts(self, **filters: Unpack[ReceiptFilters]) -> AsyncIterator[AsyncReceipt]:
         """Walk through all packets that came in; see `Connector.iter_receipts`."""

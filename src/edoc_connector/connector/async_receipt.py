@@ -13,7 +13,7 @@ import anyio
 from .._core import ForkAware, watch_forks
 from ..client import finish_in_thread, run_in_thread
 from ..errors import EdocError
-from .inbound import Receipt
+from .inbound import Receipt, attach_observation, detach_observation
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -127,11 +127,13 @@ class AsyncReceipt:
         except anyio.get_cancelled_exc_class() as cancelled:  # it was entered all the same, and nobody will leave it
             await self._leave(cancelled)
             raise
+        attach_observation(self.blocking)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        detach_observation(self.blocking)
         # A cancelled block still gives its packet back.
         await finish_in_thread(functools.partial(self.blocking.__exit__, kind, error, trace))
 

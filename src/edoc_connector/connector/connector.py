@@ -1,8 +1,9 @@
-"""The connector: send and receive documents for one agency over one hub."""
+"""The connector: send and receive documents for one agency over its hub, or over several while it moves."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+import threading
+from collections.abc import Generator, Iterator
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -10,37 +11,32 @@ from typing import Self
 
 from .._core import ABOUT_SETTINGS, Text, get_logger, notice_fork
 from ..config import POLICY_ANY, Settings
-from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
-from ..errors import EdocError, NotFound, show_details
+from ..errors import EdocError, HubError, NotFound, TransportError, set_language, show_details
 from ..hubs import Progress
 from ..signing import Signer, VerifyMode
-from ..store import DirectoryEntry, ReceiptRow
+from ..store import ReceiptRow
+from ._channels import HubChannels
 from ._opening import SigningKey, open_context
 from ._pdf_policy import require_pdf_support
+from ._shared import SharedResources
+from .agencies import Agencies
 from .checks import CheckResult, Subject, run_checks
-from .delivery import Delivery, build_deliveries
 from .handlers import HandlerRegistration, Handlers
 from .holdings import end_watch, watch_abandonment
-from .inbound import Inbox, Receipt, ReceiveInterruption, ReceiveLoop, StatusSweep
+from .inbound import Receipt, ReceiveInterruption, ReceiveLoop
 from .lists import Lists
 from .naming import find_receipt
 from .operations import Administration
-from .outbound import (
-    Flushed,
-    Outbox,
-    Submission,
-    request_take_back,
-    submit,
-    submit_recall,
-    submit_replacement,
-    submit_update,
-)
+from .sending import Sending
+from .takeover import Takeovers
 
 log = get_logger("edoc_connector.connector")
 
+WATCH_SECONDS = 30.0
 
-class Connector(HandlerRegistration, Administration, Lists):
-    """Sends and receives documents for one agency, over one hub, with everything kept in a store.
+
+class Connector(HandlerRegistration, Sending, Administration, Agencies, Lists, Takeovers):
+    """Sends and receives documents for one agency, over its hub, with everything kept in a store.
 
     Blocking, and safe to share between threads; `receive` is for one thread at a time. Several processes, or machines
     on one PostgreSQL, may run the same connector. What is queued goes out with every call, or with `flush`. In a
@@ -52,6 +48,8 @@ class Connector(HandlerRegistration, Administration, Lists):
         settings: see `Settings`.
         signer: the key, instead of the one in the settings; a remote signing service for example.
         on_progress: told, while a packet goes over the wire, its bytes so far and in all; None where that is unknown.
+        shared: what other connectors of the program share with this one: a worker's, for many agencies. The key is
+            then loaded when it is first used, and not at once to warn early.
 
     Raises:
         ConfigError: the settings cannot be used.
@@ -60,27 +58,37 @@ class Connector(HandlerRegistration, Administration, Lists):
     """
 
     def __init__(
-        self, settings: Settings, *, signer: Signer | None = None, on_progress: Progress | None = None
+        self,
+        settings: Settings,
+        *,
+        signer: Signer | None = None,
+        on_progress: Progress | None = None,
+        shared: SharedResources | None = None,
     ) -> None:
         self.settings = settings
         show_details(settings.logs.details)
+        if settings.lang is not None:
+            set_language(settings.lang)
         settings.check_secret_files()
         policy = settings.policy()
         require_pdf_support(settings)
         self._signing_key = SigningKey(settings.signer() if signer is None else signer, is_own=signer is None)
-        self.context = open_context(settings, policy, get_signer=self._signing_key.pin_signer, on_progress=on_progress)
-        self.outbox = Outbox(self.context)
-        self.inbox = Inbox(self.context)
-        self.outbox.ack_sender.gate.sweep = StatusSweep(self.context, self.inbox)
+        self.context = open_context(
+            settings, policy, get_signer=self._signing_key.pin_signer, on_progress=on_progress, shared=shared
+        )
+        self.channels = HubChannels(self.context)
+        self.outbox = self.channels.dispatcher
+        self.inbox = self.channels.first.inbox
         self._handed_out: list[Receipt] = []
         self._receive_loop: ReceiveLoop | None = None
-        self._signing_key.warn_if_unusable()
+        if shared is None:  # else the checks, which a worker begins with, tell of it
+            self._signing_key.warn_if_unusable()
         settings.warn_of_shortfall()
         if self.context.store.identity.is_restoring:
             log.warning("the store was restored, and is not caught up with what happened since: see `edoc restored`")
         self.handlers = Handlers()
         self._receiving_in = self.context.lease.owner
-        self._finalizer = watch_abandonment(self, self.context, self.context.guard, self._signing_key.close)
+        self._finalizer = watch_abandonment(self, self.context, self._signing_key.close)
 
     @classmethod
     def open(
@@ -117,175 +125,15 @@ class Connector(HandlerRegistration, Administration, Lists):
             self._stop_receive_loop()
             self._give_back_handed_out()
         finally:
-            self.context.guard.release()
             self.context.lease_keeper.stop()
-            self.outbox.close()
-            self.context.hub.close()
+            self.channels.close()
             self.context.store.close()
             self._signing_key.close()
-
-    # -- sending
-
-    def send(self, document: Document) -> Delivery:
-        """Store a document, then send it. The same document again is the same delivery, and is sent if it was not yet.
-
-        Args:
-            document: the document; the sender must be the agency of the settings.
-
-        Raises:
-            DocumentError: it breaks rules of the standard; nothing was stored.
-            AttachmentError: a file to attach is gone or empty; nothing was stored.
-            DocumentIdConflict: another document was stored under its id, unless the hub refused that: it is corrected.
-            SigningError, StoreError: the key or the store cannot be used; nothing was stored.
-            HubError: the hub said no. The delivery is stored: ``failed`` where the packet is refused for good,
-                ``ready`` where the hub is busy or refuses us. Calling again, once the cause is mended, sends it.
-            NotSent: the hub was not reached; the delivery is ``ready``.
-            OutcomeUnknown: the packet left and no answer came; the delivery is ``unknown``. Calling again asks the hub.
-        """
-        submission = submit(self.context, document)
-        self.outbox.send(submission)
-        return self._dispatch_others(submission)
-
-    def recall(
-        self,
-        document_id: str,
-        *,
-        reason: str,
-        recipients: Sequence[Organization] | None = None,
-        staff: StaffInfo | None = None,
-    ) -> Delivery:
-        """Ask recipients to agree that a document is void (thu hồi; BussinessDocType 1). They answer 15 or 16.
-
-        As long as one of them has not answered, calling again gives the same delivery. Who was not asked yet is asked
-        by another one.
-
-        Args:
-            document_id: the document, which must be sent.
-            reason: why.
-            recipients: whom to ask; everybody who got it where they are left out.
-            staff: the officer in charge.
-
-        Raises:
-            NotFound: no document was sent under that id, its packet is gone, or nobody is named.
-            StatusNotAllowed: the document is not sent yet.
-            EdocError: as for `send`.
-        """
-        recall = submit_recall(self.context, document_id, reason=reason, recipients=recipients, staff=staff)
-        self.outbox.send(recall)
-        return self._dispatch_others(recall)
-
-    def update(
-        self,
-        document: Document,
-        *,
-        updates: str,
-        reason: str,
-        content_changed: bool = True,
-        receivers: Sequence[ReceiverChange] = (),
-        staff: StaffInfo | None = None,
-    ) -> Delivery:
-        """Send a document anew with changes (cập nhật; BussinessDocType 2). Recipients answer 15 or 16.
-
-        Args:
-            document: the document as it is now; where it has the id of the one it updates, it gets one of its own.
-            updates: the document it updates, which must be sent.
-            reason: why.
-            content_changed: whether the content changed.
-            receivers: recipients added and removed.
-            staff: the officer in charge.
-
-        Raises:
-            NotFound: no document was sent under that id.
-            StatusNotAllowed: the document is not sent yet.
-            EdocError: as for `send`.
-        """
-        update = submit_update(
-            self.context,
-            document,
-            document_id=updates,
-            reason=reason,
-            content_changed=content_changed,
-            receivers=receivers,
-            staff=staff,
-        )
-        self.outbox.send(update)
-        return self._dispatch_others(update)
-
-    def replace(
-        self,
-        document: Document,
-        *,
-        replaces: str | Sequence[str | Replacement],
-        reason: str,
-        staff: StaffInfo | None = None,
-    ) -> Delivery:
-        """Send a document that replaces others (thay thế; BussinessDocType 3). Recipients answer 15 or 16.
-
-        Args:
-            document: the new document.
-            replaces: ids of the documents it replaces; who held them is looked up, unless a `Replacement` says so.
-            reason: why.
-            staff: the officer in charge.
-
-        Raises:
-            NotFound: no document was sent under such an id.
-            StatusNotAllowed: a document is not sent yet.
-            EdocError: as for `send`.
-        """
-        replaced = [replaces] if isinstance(replaces, str) else replaces
-        replacement = submit_replacement(self.context, document, replaces=replaced, reason=reason, staff=staff)
-        self.outbox.send(replacement)
-        return self._dispatch_others(replacement)
-
-    def take_back(
-        self,
-        document_id: str,
-        *,
-        reason: str,
-        recipients: Sequence[str] | None = None,
-        staff: StaffInfo | None = None,
-    ) -> Delivery:
-        """Ask recipients to give a document back (lấy lại; status 13). They answer 15 or 16.
-
-        The request is stored and goes out at once; where the hub is out of reach it leaves with a later call.
-
-        Args:
-            document_id: the document, which must be sent.
-            reason: why.
-            recipients: codes of those to ask; where they are left out, all who may still be asked.
-            staff: the officer.
-
-        Raises:
-            NotFound: no document was sent under that id, a code is none of its recipients, or none is named.
-            StatusNotAllowed: a recipient has rejected or completed it, or was asked already; or it is not sent.
-            DocumentError: the reason is missing.
-        """
-        request_take_back(self.context, document_id, organ_ids=recipients, reason=reason, staff=staff)
-        self.outbox.dispatch_due()
-        return self.delivery(document_id)
-
-    def delivery(self, document_id: str) -> Delivery:
-        """Find a delivery by its DocumentId.
-
-        Raises:
-            NotFound: there is none.
-        """
-        with self.context.store.snapshot() as tx:
-            return self._build_view(tx, document_id)
-
-    def flush(self) -> Flushed:
-        """Send everything that is queued, whether it is due by its back-off or not; ask about unknown outcomes.
-
-        Does not raise for what a message meets: that is in the result, and in the store.
-        """
-        flushed = self.outbox.flush(only_due=False)
-        self.context.checkpoints.keep_if_due()
-        return flushed
 
     # -- receiving
 
     def receive(self) -> Iterator[Receipt]:
-        """Poll the hub once; every packet that waits to be handled comes once.
+        """Poll the hub once, or each of several; every packet that waits to be handled comes once.
 
         Further packets are downloaded and verified in the background while one is handled, and what is to be told
         the hub and the senders leaves in the background too. Whoever leaves the loop early finds the rest waiting.
@@ -303,6 +151,30 @@ class Connector(HandlerRegistration, Administration, Lists):
         """
         return self._receive_until(ReceiveInterruption())
 
+    def watch(self, *, every: float = WATCH_SECONDS, stop: threading.Event | None = None) -> Iterator[Receipt]:
+        """Receive again and again; the loop ends when it is left, or with `stop`.
+
+        A hub that refuses or is not reached is logged, and asked again with the next poll. What is queued is sent with
+        each poll too.
+
+        Args:
+            every: seconds between the end of a poll's packets and the next poll.
+            stop: set, from any thread, it ends the loop: at once where it waits, else before the next poll.
+
+        Yields:
+            each packet, as `receive` does: handled only by ``with receipt:``, and not before the block has ended.
+
+        Raises:
+            EdocError: as for `receive`, but for what the hub says and what does not reach it.
+        """
+        stop = threading.Event() if stop is None else stop
+        while not stop.is_set():
+            try:
+                yield from self.receive()
+            except (HubError, TransportError) as error:
+                log_passing_error(error, every)
+            stop.wait(every)
+
     def _receive_until(self, interruption: ReceiveInterruption) -> Generator[Receipt]:
         """Receive as `receive` does, until another thread interrupts it."""
         self._forget_parents_receipts()
@@ -310,16 +182,30 @@ class Connector(HandlerRegistration, Administration, Lists):
             _warn_of_policy_any(self.context.agency, self.settings.store_url())
         self._stop_receive_loop()
         self._give_back_handed_out()
-        self.inbox.recover()
-        self._receive_loop = receive_loop = ReceiveLoop(
-            self.context, self.inbox, self.outbox, self._handed_out, interruption
-        )
-        with receive_loop:
-            for receipt in receive_loop:
-                yield receipt
-                self.context.checkpoints.keep_if_due()
-        if receive_loop.first_error is not None:
-            raise receive_loop.first_error
+        errors: list[EdocError] = []
+        for channel in self.channels:
+            if interruption.is_set():
+                return
+            channel.inbox.recover()
+            own_interruption = ReceiveInterruption()  # each loop sets its own at its end
+            interruption.wake = own_interruption.set
+            if interruption.is_set():  # by another thread, a moment ago
+                return
+            self._receive_loop = receive_loop = ReceiveLoop(
+                channel.context,
+                channel.inbox,
+                self.outbox,
+                channel.outbox.ack_sender.gate,
+                self._handed_out,
+                own_interruption,
+            )
+            with receive_loop:
+                for receipt in receive_loop:
+                    yield receipt
+                    self.context.checkpoints.keep_if_due()
+            errors += [receive_loop.first_error] if receive_loop.first_error is not None else []
+        if errors:
+            raise errors[0]
 
     def receipt(self, document_id: str, *, sender: str | None = None) -> Receipt:
         """Find a document that came in or was set aside, by its DocumentId; or any packet by the hub's id of it.
@@ -334,12 +220,16 @@ class Connector(HandlerRegistration, Administration, Lists):
         """
         return Receipt(self.context, self._find_receipt(document_id, sender), outbox=self.outbox)
 
-    def recheck(self, hub_doc_id: str) -> Receipt:
+    def recheck(self, hub_doc_id: str, *, by: str | None = None) -> Receipt:
         """Verify a packet that was set aside once more, by the settings of today.
 
         The next `receive` hands a document out, unless it is here already; a status is entered in the delivery it is
         about; a packet that could not be downloaded is asked for again by the next `receive`. Where the stored bytes
         still may not come in, the hub is asked for them once more.
+
+        Args:
+            hub_doc_id: the hub's id of the packet.
+            by: who wants it, for the timeline.
 
         Raises:
             NotFound: there is none, or its bytes are gone.
@@ -352,77 +242,46 @@ class Connector(HandlerRegistration, Administration, Lists):
         with self.context.store.snapshot() as tx:
             row = tx.receipts.find_by_hub_doc_id(self.context.agency, hub_doc_id)
         row = row or self._find_receipt(hub_doc_id)
-        self.inbox.recheck(row)
+        with self.context.store.acting_as(by):
+            self.channels.for_receipt(row).inbox.recheck(row)
         self.outbox.dispatch_due()
         with self.context.store.snapshot() as tx:
             return Receipt(self.context, tx.receipts.get_by_id(row.id), outbox=self.outbox)
 
     # -- what an operator must know
 
-    def checks(self) -> tuple[CheckResult, ...]:
+    def checks(self, *, remote: bool = False) -> tuple[CheckResult, ...]:
         """Look at every condition that an operator must know, and tell of each whether it is there.
+
+        Args:
+            remote: whether also at those for which the hub, and servers that tell of revocation, are called.
 
         Returns:
             a result of each check, in the order of the registry; where the store does not answer, those that need it
             are ``unknown``.
         """
-        return run_checks(self.check_subject)
+        return run_checks(self.check_subject, remote=remote)
 
     @classmethod
-    def diagnose(cls, settings: Settings) -> tuple[CheckResult, ...]:
+    def diagnose(cls, settings: Settings, *, remote: bool = False) -> tuple[CheckResult, ...]:
         """Look at every condition as `checks` does, also where the connector cannot be opened.
 
         Args:
             settings: of the agency.
+            remote: as for `checks`.
         """
         try:
             with cls(settings) as connector:
-                return connector.checks()
+                return connector.checks(remote=remote)
         except EdocError as error:
-            return run_checks(Subject(settings=settings, opening_error=error))
+            return run_checks(Subject(settings=settings, opening_error=error), remote=remote)
 
     @property
     def check_subject(self) -> Subject:
         """The agency, as its checks look at it."""
         return Subject(settings=self.settings, opened=self.context, read_keys=self._signing_key.read_statuses)
 
-    # -- the directory
-
-    def sync_directory(self) -> int:
-        """Take over the hub's directory of agencies, and return how many it has.
-
-        Raises:
-            EdocError: the hub did not give it; the one in the store stays as it was.
-        """
-        self.context.hub.clear_exchanges()
-        listed = self.context.hub.agencies()
-        codes = {agency.id: agency.code for agency in listed if agency.id}
-        entries = [
-            DirectoryEntry(
-                code=agency.code,
-                name=agency.name or agency.code,
-                other_code=agency.other_code or None,
-                parent=codes.get(agency.parent_id),
-                email=agency.mail or None,
-            )
-            for agency in listed
-        ]
-        with self.context.store.transaction() as tx:
-            return tx.directory.replace_agencies(self.context.agency, entries)
-
     # -- helpers
-
-    def _dispatch_others(self, submission: Submission) -> Delivery:
-        """Send whatever else is due, and return the delivery of the document that was sent."""
-        self.context.checkpoints.keep_if_due()
-        with self.context.store.snapshot() as tx:
-            row = tx.deliveries.get_by_id(submission.row.id)
-            view = build_deliveries(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]
-            other_work = tx.leases.find_work(self.context.agency, self.context.overdue_limits)
-        if not other_work:
-            return view
-        self.outbox.dispatch_due()
-        return self.delivery(submission.row.document_id)
 
     def _find_receipt(self, any_id: str, sender: str | None = None) -> ReceiptRow:
         with self.context.store.snapshot() as tx:
@@ -454,6 +313,11 @@ class Connector(HandlerRegistration, Administration, Lists):
             if not receipt.inside:
                 receipt.give_back(Text("handed out and not handled", "đã giao nhưng chưa được xử lý"))
         self._handed_out[:] = [receipt for receipt in self._handed_out if receipt.inside]
+
+
+def log_passing_error(error: EdocError, seconds: float) -> None:
+    """Log what a poll of `watch` met, which the next one may not meet."""
+    log.warning("%s; the hub is asked again in %g seconds", error, seconds)
 
 
 @cache

@@ -73,6 +73,10 @@ class RecipientState:
         undelivered: whether it has not reported 01 for longer than the limit in the settings.
         authority: who vouches that `status` is the recipient's; None where nobody does, and where it came before that
             was kept.
+        refused_at: when the hub was found not to have brought it to this recipient after it took it, UTC; None where
+            nothing says so, or the recipient reported something since.
+        refusal: the hub's words for it, in English.
+        refusal_vi: the same in Vietnamese.
     """
 
     organ_id: str
@@ -85,6 +89,9 @@ class RecipientState:
     undelivered: bool
     learnt_at: datetime | None = None
     authority: Authority | None = None
+    refused_at: datetime | None = None
+    refusal: str | None = None
+    refusal_vi: str | None = None
 
     @property
     def withdrawn(self) -> bool:
@@ -94,9 +101,6 @@ class RecipientState:
 
 class _NoRecipient(NotFound, KeyError):
     """A document was not sent to that organisation."""
-
-    def __str__(self) -> str:
-        return self.message  # a KeyError would put it in quotes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +125,8 @@ class Delivery:
         last_error_vi: the same in Vietnamese.
         created_at: when it was stored, UTC.
         sent_at: when the hub took it, UTC.
+        deadline: until when it is to be with every recipient, UTC; None without one.
+        expired_at: when it was found that it was not, UTC; None where it was, or is not due.
     """
 
     agency: str
@@ -140,6 +146,8 @@ class Delivery:
     last_error_vi: str | None
     created_at: datetime
     sent_at: datetime | None
+    deadline: datetime | None = None
+    expired_at: datetime | None = None
 
     def recipient(self, organ_id: str) -> RecipientState:
         """Find its state with one recipient.
@@ -209,6 +217,8 @@ def _build_delivery(
         last_error_vi=row.error_vi,
         created_at=row.created_at,
         sent_at=row.sent_at,
+        deadline=row.deadline,
+        expired_at=row.expired_at,
     )
 
 
@@ -232,4 +242,7 @@ def _build_recipient_state(row: RecipientRow, *, is_overdue: bool, learnt_at: da
         out_of_order=row.out_of_order,
         undelivered=is_overdue and row.last_code is None,
         authority=Authority(row.authority) if row.authority else None,
+        refused_at=row.refused_at,
+        refusal=row.refusal,
+        refusal_vi=row.refusal_vi,
     )

@@ -26,8 +26,11 @@ StatusHandler: TypeAlias = (
     Callable[[Delivery, StatusMessage], object] | Callable[[Delivery, StatusMessage, Authority | None], object]
 )
 
+ExpiryHandler: TypeAlias = Callable[[Delivery], object]
+
 R = TypeVar("R", bound=ReceiptHandler)
 S = TypeVar("S", bound=StatusHandler)
+E = TypeVar("E", bound=ExpiryHandler)
 
 log = get_logger("edoc_connector.connector.coroutines")
 
@@ -58,6 +61,7 @@ class Handlers:
     def __init__(self) -> None:
         self.receipts: list[Callable[[Receipt], None]] = []
         self.statuses: list[Callable[[Delivery, StatusMessage, Authority | None], None]] = []
+        self.expiries: list[Callable[[Delivery], None]] = []
         self._loop = HandlerLoop()
 
     def on_receipt(self, handler: R) -> R:
@@ -86,6 +90,14 @@ class Handlers:
             call(delivery, message, *([authority] if takes_authority else []))
 
         self.statuses.append(tell)
+        return handler
+
+    def on_expired(self, handler: E) -> E:
+        """Call a function with each delivery whose deadline ran out before it was with every recipient.
+
+        Nothing is sent again by itself. After an exception, which is logged, it is called again with the next poll.
+        """
+        self.expiries.append(self._as_blocking(handler, _as_is))
         return handler
 
     def close(self) -> None:
@@ -137,6 +149,10 @@ class HandlerRegistration:
     def on_status(self, handler: S) -> S:
         """Register a handler as `Handlers.on_status` does."""
         return self.handlers.on_status(handler)
+
+    def on_expired(self, handler: E) -> E:
+        """Register a handler as `Handlers.on_expired` does."""
+        return self.handlers.on_expired(handler)
 
 
 class HandlerLoop(ForkAware):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
-from typing import TypedDict, Unpack
+from datetime import datetime, timedelta
+from typing import Literal, TypedDict, Unpack, overload
 
 from .._core import Page, iterate_pages
 from ..store import MAX_LIMIT, DeliveryState, DirectoryRow, ReceiptState
 from ._context import ConnectorContext
 from .delivery import Delivery, build_deliveries
 from .inbound import Receipt
-from .outbound import Outbox
+from .outbound import Dispatcher
+from .registers import IncomingEntry, OutgoingEntry, Register, RegisterDirection, build_register
 
 
 class DeliveryFilters(TypedDict, total=False):
@@ -58,7 +59,7 @@ class Lists:
     """The part of a `Connector` that lists what is in its store."""
 
     context: ConnectorContext
-    outbox: Outbox
+    outbox: Dispatcher
 
     def deliveries(
         self, *, limit: int | None = None, after: str | None = None, **filters: Unpack[DeliveryFilters]
@@ -108,6 +109,19 @@ class Lists:
             rows = tx.receipts.list_page(self.context.agency, limit=limit, after=after, **filters)
         return Page((Receipt(self.context, row, outbox=self.outbox) for row in rows), next=rows.next)
 
+    def unanswered(self, *, limit: int = 100) -> list[Receipt]:
+        """List the documents that came in and that nobody accepted or rejected in time, the oldest first.
+
+        For longer than `limits.unanswered_after`, and for a year more at most.
+
+        Args:
+            limit: documents at most.
+        """
+        allowed = timedelta(seconds=self.context.limits.unanswered_after)
+        with self.context.store.snapshot() as tx:
+            rows = tx.receipts.list_unanswered(self.context.agency, received_before=tx.now - allowed, limit=limit)
+        return [Receipt(self.context, row, outbox=self.outbox) for row in rows]
+
     def iter_receipts(self, **filters: Unpack[ReceiptFilters]) -> Iterator[Receipt]:
         """Walk through all packets that came in, newest first, with a page in memory at a time.
 
@@ -118,6 +132,62 @@ class Lists:
             InvalidQuery: a value cannot be.
         """
         return iterate_pages(lambda after: self.receipts(limit=MAX_LIMIT, after=after, **filters))
+
+    @overload
+    def register(
+        self,
+        direction: Literal["outgoing", RegisterDirection.OUTGOING],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        text: str = "",
+    ) -> Register[OutgoingEntry]: ...
+
+    @overload
+    def register(
+        self,
+        direction: Literal["incoming", RegisterDirection.INCOMING],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        text: str = "",
+    ) -> Register[IncomingEntry]: ...
+
+    @overload
+    def register(
+        self,
+        direction: RegisterDirection | str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        text: str = "",
+    ) -> Register[OutgoingEntry] | Register[IncomingEntry]: ...
+
+    def register(
+        self,
+        direction: RegisterDirection | str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        text: str = "",
+    ) -> Register[OutgoingEntry] | Register[IncomingEntry]:
+        """Build the register of incoming or of outgoing documents, the oldest first (Decree 30/2020/NĐ-CP).
+
+        Documents, updates and replacements stand in it; recalls and statuses do not. Of each, the packet is read for
+        what the store has no column for.
+
+        Args:
+            direction: ``incoming`` or ``outgoing``.
+            since: only what was stored, or offered by the hub, then or later; a time with its zone.
+            until: only what was before.
+            text: only documents of which each of these words begins a word, without diacritics: of number and notation,
+                subject, DocumentId, or code and name of the other organisation.
+
+        Raises:
+            InvalidQuery: there is no such register, or a time has no zone.
+            StoreError: the store cannot be read.
+        """
+        return build_register(self.context, direction, since=since, until=until, text=text)
 
     def directory(
         self, *, active: bool | None = None, limit: int | None = None, after: str | None = None

@@ -38,6 +38,7 @@ from .message import (
     compose_document_id,
     facts,
     find_hidden_character,
+    list_field_problems,
     list_unsealed_fields,
     list_unsealed_parts,
     normalise,
@@ -48,7 +49,7 @@ from .reader import Packet, Skeleton, parse_scanned, parse_xml, read
 from .rules import NEEDS_REASON, Problem, Remark, list_rules, problems, remarks
 from .severity import Severity
 from .source import CHUNK_SIZE
-from .writer import EnvelopedSigner, PacketForm, SealMaker, add_attachments, complete, refuse, write
+from .writer import EnvelopedSigner, PacketForm, SealMaker, add_attachments, complete, refuse, write, write_to_memory
 
 __all__ = [
     "ALIASES",
@@ -110,6 +111,7 @@ __all__ = [
     "distinct",
     "facts",
     "find_hidden_character",
+    "list_field_problems",
     "list_rules",
     "list_unsealed_fields",
     "list_unsealed_parts",
@@ -124,4 +126,5 @@ __all__ = [
     "safe_name",
     "save_all",
     "write",
+    "write_to_memory",
 ]

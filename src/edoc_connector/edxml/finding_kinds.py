@@ -118,7 +118,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "unknown element {seen}; it is in the packet but not in what was read",
         "phần tử lạ {seen}; có trong gói tin nhưng không được hiểu",
         "leave it out, or ask which field it is meant for",
-        "bỏ phần tử này, hoặc hỏi bên gửi nó dùng cho trường nào",
+        "bỏ phần tử này, hoặc hỏi nơi gửi nó dùng cho trường nào",
     ),
     "EDX-ATTRIBUTE": FindingKind(
         _I, "unknown attribute {seen}", "thuộc tính lạ {seen}", "leave it out", "bỏ thuộc tính này"
@@ -128,7 +128,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "element occurs more than once; the first was taken, this one says '{seen}'",
         "phần tử xuất hiện nhiều lần; lấy phần tử đầu, phần tử này ghi '{seen}'",
         "ask the sender which one is meant",
-        "hỏi bên gửi giá trị nào là đúng",
+        "hỏi nơi gửi giá trị nào là đúng",
     ),
     "EDX-GROUP": FindingKind(
         _E,
@@ -142,7 +142,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "required element {seen} is missing",
         "thiếu phần tử bắt buộc {seen}",
         "ask the sender for a complete packet",
-        "đề nghị bên gửi gửi lại gói tin đầy đủ",
+        "đề nghị nơi gửi gửi lại gói tin đầy đủ",
     ),
     "EDX-EMPTY": FindingKind(
         _I,
@@ -177,7 +177,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "elements stand where a text belongs: {seen}",
         "có phần tử con ở chỗ chỉ được ghi chữ: {seen}",
         "ask the sender what the value is",
-        "hỏi bên gửi giá trị đúng",
+        "hỏi nơi gửi giá trị đúng",
     ),
     "EDX-TEXT": FindingKind(
         _W,
@@ -198,7 +198,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "'{seen}' is not a value this element may have",
         "'{seen}' không phải giá trị hợp lệ của phần tử này",
         "ask the sender what is meant",
-        "hỏi bên gửi giá trị đúng",
+        "hỏi nơi gửi giá trị đúng",
     ),
     "EDX-FORM": FindingKind(
         _W,
@@ -212,7 +212,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "'{seen}' is not one of the standard's values; kept as it is",
         "'{seen}' không thuộc các giá trị của quy chuẩn; giữ nguyên như vậy",
         "ask the sender what is meant; write a value of the standard",
-        "hỏi bên gửi ý nghĩa của giá trị này; ghi giá trị theo quy chuẩn",
+        "hỏi nơi gửi ý nghĩa của giá trị này; ghi giá trị theo quy chuẩn",
     ),
     "EDX-DATE-FORM": FindingKind(
         _W,
@@ -247,7 +247,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "the date inside DocumentId '{seen}' does not exist",
         "ngày trong DocumentId '{seen}' không có thật",
         "the id is used as it is; tell the sender",
-        "mã vẫn được dùng nguyên như vậy; báo cho bên gửi",
+        "mã vẫn được dùng nguyên như vậy; báo cho nơi gửi",
     ),
     "EDX-ID-FORM": FindingKind(
         _I,
@@ -289,7 +289,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "Reference '{seen}' has no attachment",
         "Reference '{seen}' không có tệp đính kèm",
         "ask the sender for the missing file",
-        "đề nghị bên gửi gửi tệp còn thiếu",
+        "đề nghị nơi gửi gửi tệp còn thiếu",
     ),
     "EDX-CONTENT-TYPE": FindingKind(
         _I,
@@ -310,14 +310,14 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "attachment '{seen}' has no content",
         "tệp đính kèm '{seen}' không có nội dung",
         "ask the sender for the file",
-        "đề nghị bên gửi gửi lại tệp",
+        "đề nghị nơi gửi gửi lại tệp",
     ),
     "EDX-BASE64": FindingKind(
         _E,
         "content of '{seen}' cannot be decoded: {understood}",
         "không giải mã được nội dung của '{seen}': {understood}",
         "ask the sender for the file again",
-        "đề nghị bên gửi gửi lại tệp",
+        "đề nghị nơi gửi gửi lại tệp",
     ),
     "EDX-BASE64-SPACE": FindingKind(
         _I,
@@ -345,7 +345,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "the bytes of {seen} are of the type {understood}; they are handed out as they came",
         "nội dung của {seen} thực ra thuộc loại {understood}; tệp được giữ nguyên như khi đến",
         "do not open the file by its name or stated type; ask the sender to name it rightly",
-        "không mở tệp theo tên hoặc loại đã ghi; đề nghị bên gửi ghi đúng tên và loại",
+        "không mở tệp theo tên hoặc loại đã ghi; đề nghị nơi gửi ghi đúng tên và loại",
     ),
     "EDX-ZIP-MORE": FindingKind(
         _E,
@@ -380,49 +380,49 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "more than {seen} findings; the rest is not listed",
         "có hơn {seen} phát hiện; phần còn lại không liệt kê",
         "ask the sender for a packet that follows the standard",
-        "đề nghị bên gửi gửi gói tin đúng quy chuẩn",
+        "đề nghị nơi gửi gửi gói tin đúng quy chuẩn",
     ),
 }
 """Every code that the reader can report."""
 
 REFUSALS: dict[str, FindingKind] = {
     "EDX-EMPTY-FILE": FindingKind(
-        _E, "the packet is empty", "gói tin rỗng", "fetch it again; ask the sender", "tải lại; hỏi bên gửi"
+        _E, "the packet is empty", "gói tin rỗng", "fetch it again; ask the sender", "tải lại; hỏi nơi gửi"
     ),
     "EDX-LEADING-BYTES": FindingKind(
         _E,
         "{understood} bytes ({seen}) stand before the XML begins",
         "có {understood} byte ({seen}) trước phần XML",
         "ask the sender for the packet without these bytes",
-        "đề nghị bên gửi gửi lại gói tin không có các byte này",
+        "đề nghị nơi gửi gửi lại gói tin không có các byte này",
     ),
     "EDX-ENCODING": FindingKind(
         _E,
         "the packet is written in {seen}; the standard has UTF-8",
         "gói tin viết bằng bảng mã {seen}; quy chuẩn dùng UTF-8",
         "ask the sender to write it in UTF-8",
-        "đề nghị bên gửi viết lại bằng UTF-8",
+        "đề nghị nơi gửi viết lại bằng UTF-8",
     ),
     "EDX-XML-VERSION": FindingKind(
         _E,
         "the packet is XML {seen}; the standard has 1.0",
         "gói tin là XML {seen}; quy chuẩn dùng 1.0",
         "ask the sender to write XML 1.0",
-        "đề nghị bên gửi viết XML 1.0",
+        "đề nghị nơi gửi viết XML 1.0",
     ),
     "EDX-NOT-XML": FindingKind(
         _E,
         "not well-formed XML: {seen}",
         "XML sai cú pháp: {seen}",
         "ask the sender for an intact packet",
-        "đề nghị bên gửi gửi lại gói tin nguyên vẹn",
+        "đề nghị nơi gửi gửi lại gói tin nguyên vẹn",
     ),
     "EDX-DOCTYPE": FindingKind(
         _E,
         "the packet holds a DOCTYPE, which edXML has no use for and which can hide attacks",
         "gói tin chứa DOCTYPE, edXML không dùng và có thể che giấu tấn công",
         "ask the sender for a packet without it",
-        "đề nghị bên gửi gửi lại gói tin không có DOCTYPE",
+        "đề nghị nơi gửi gửi lại gói tin không có DOCTYPE",
     ),
     "EDX-LIMIT": FindingKind(
         _E,
@@ -436,7 +436,7 @@ REFUSALS: dict[str, FindingKind] = {
         "not an edXML packet: {seen}",
         "không phải gói tin edXML: {seen}",
         "check that the file is a packet, and ask the sender for a correct one",
-        "kiểm tra tệp có đúng là gói tin không và đề nghị bên gửi gửi lại",
+        "kiểm tra tệp có đúng là gói tin không và đề nghị nơi gửi gửi lại",
     ),
 }
 """Every code of `PacketError`, the reasons why a packet cannot be read at all."""

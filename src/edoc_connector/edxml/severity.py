@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from .._core import Labelled, Text, label_members
 
-class Severity(StrEnum):
+
+@label_members(
+    {
+        "error": Text("error", "lỗi"),
+        "warning": Text("warning", "cảnh báo"),
+        "info": Text("note", "thông tin"),
+    }
+)
+class Severity(Labelled, StrEnum):
     """The weight of a finding, problem or remark."""
 
     ERROR = "error"

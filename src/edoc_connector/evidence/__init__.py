@@ -1,6 +1,16 @@
 """The log of the evidence: its entries, the Merkle tree over them, signed checkpoints, packs; without a database."""
 
-from .chain import GENESIS, compute_chain_hash, compute_digest, is_sealed_chain
+from .archive import (
+    MAX_ARCHIVE_ENTRIES,
+    ArchivedLeaf,
+    ArchiveFacts,
+    ArchiveReader,
+    ArchiveWriter,
+    is_archive,
+    open_archive,
+)
+from .archive_check import ArchiveCheck, check_archive
+from .chain import GENESIS, compute_chain_hash, compute_digest
 from .checkpoint import (
     Checkpoint,
     CheckpointProblem,
@@ -77,6 +87,7 @@ __all__ = [
     "GENESIS",
     "HASH_SIZE",
     "MANIFEST_FILE",
+    "MAX_ARCHIVE_ENTRIES",
     "MAX_ENTRY_BYTES",
     "MAX_EVENTS",
     "PACK_ENTRY_KIND",
@@ -86,6 +97,11 @@ __all__ = [
     "TILE_WIDTH",
     "TIMESTAMP_FILE",
     "UNLISTED_FILES",
+    "ArchiveCheck",
+    "ArchiveFacts",
+    "ArchiveReader",
+    "ArchiveWriter",
+    "ArchivedLeaf",
     "Checkpoint",
     "CheckpointFolder",
     "CheckpointProblem",
@@ -113,6 +129,7 @@ __all__ = [
     "build_checkpoint",
     "build_folder_name",
     "build_origin",
+    "check_archive",
     "check_log",
     "check_pack_log",
     "compute_chain_hash",
@@ -126,11 +143,12 @@ __all__ = [
     "group_events",
     "hash_leaf",
     "hash_node",
+    "is_archive",
     "is_checkpoint_due",
     "is_consistent",
     "is_included",
-    "is_sealed_chain",
     "make_log_id",
+    "open_archive",
     "open_log",
     "open_pack",
     "pack_entry",

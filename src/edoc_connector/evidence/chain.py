@@ -7,9 +7,6 @@ hex, joined by a line feed. The first entry follows `GENESIS`. So a chain can be
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-
-from .entry import LogEntry
 
 GENESIS = "0" * 64
 
@@ -27,17 +24,3 @@ def compute_chain_hash(previous: str, digest: str) -> str:
         digest: the entry's digest.
     """
     return hashlib.sha256(f"{previous}\n{digest}".encode()).hexdigest()
-
-
-def is_sealed_chain(entries: Iterable[bytes], sealed: LogEntry) -> bool:
-    """Tell whether the first leaves of a log are the chain that the entry behind them sealed.
-
-    Args:
-        entries: canonical bytes of the leaves before it, in order.
-        sealed: the entry of the kind ``sealed``.
-    """
-    sequence, previous = 0, GENESIS
-    for text in entries:
-        sequence, previous = sequence + 1, compute_chain_hash(previous, hashlib.sha256(text).hexdigest())
-    facts = sealed.list_facts()[0]
-    return (sequence, previous) == (facts.get("sealed_sequence"), facts.get("sealed_hash"))

@@ -28,6 +28,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from .._core import Labelled, Text, label_members
 from ..signing import (
     PARSE_ERRORS,
     Binding,
@@ -90,7 +91,17 @@ class SignedCheckpoint:
     timestamp: bytes | None = None
 
 
-class CheckpointProblem(StrEnum):
+@label_members(
+    {
+        "unsigned": Text("nobody signed it", "không có chữ ký"),
+        "unknown-key": Text("signed with an unknown key", "khóa ký không rõ"),
+        "broken": Text("its signature does not hold", "chữ ký không đúng"),
+        "foreign": Text("signed by another organisation", "cơ quan khác ký"),
+        "unfit": Text("its certificate does not count", "chứng thư số không có giá trị"),
+        "time-stamp": Text("its time-stamp is not believed", "dấu thời gian không tin được"),
+    }
+)
+class CheckpointProblem(Labelled, StrEnum):
     """What is wrong with a checkpoint."""
 
     UNSIGNED = "unsigned"

@@ -207,7 +207,7 @@ def _list_files(folder: Path) -> list[Path]:
             if len(found) >= MAX_NAMES:
                 raise EvidenceError(
                     f"{folder} holds more than {MAX_NAMES} files; give the folder of the checkpoints.",
-                    vi=f"{folder} chứa hơn {MAX_NAMES} tệp; hãy chỉ đúng thư mục lưu điểm kiểm.",
+                    vi=f"{folder} chứa hơn {MAX_NAMES} tệp; hãy chỉ đúng thư mục lưu điểm kiểm chứng.",
                 )
             if entry.is_file(follow_symlinks=False):
                 found.append(Path(entry.path))
@@ -288,7 +288,7 @@ def _open_plain(path: Path) -> Iterator[IO[bytes]]:
 def _cannot_keep_error(folder: Path, error: OSError) -> EvidenceError:
     return EvidenceError(
         f"the checkpoint cannot be kept in {folder}: {describe_system_error(error)}; mend [evidence] checkpoints.",
-        vi=f"không lưu được điểm kiểm vào {folder}: {describe_system_error_vi(error)}; "
+        vi=f"không lưu được điểm kiểm chứng vào {folder}: {describe_system_error_vi(error)}; "
         "hãy sửa mục checkpoints trong [evidence].",
     )
 
@@ -296,5 +296,5 @@ def _cannot_keep_error(folder: Path, error: OSError) -> EvidenceError:
 def _cannot_read_error(folder: Path, error: OSError) -> EvidenceError:
     return EvidenceError(
         f"the checkpoints in {folder} cannot be read: {describe_system_error(error)}.",
-        vi=f"không đọc được điểm kiểm trong {folder}: {describe_system_error_vi(error)}.",
+        vi=f"không đọc được điểm kiểm chứng trong {folder}: {describe_system_error_vi(error)}.",
     )

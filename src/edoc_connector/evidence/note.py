@@ -137,5 +137,5 @@ def decode_base64(text: str) -> bytes:
 def no_note_error(why: str) -> EvidenceError:
     """Build the error for a note, or a checkpoint, that is none."""
     return EvidenceError(
-        f"this is no checkpoint: {why}.", vi=f"tệp này không phải điểm kiểm (checkpoint) hợp lệ: {why}."
+        f"this is no checkpoint: {why}.", vi=f"tệp này không phải điểm kiểm chứng (checkpoint) hợp lệ: {why}."
     )

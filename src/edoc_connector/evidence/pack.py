@@ -317,7 +317,7 @@ def open_pack(path: Path) -> Iterator[PackReader]:
         EvidenceError: it is no zip, or has too many files, or would unpack to far more than a pack holds.
         OSError: it cannot be read.
     """
-    _check_directory(path)
+    check_directory(path)
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
@@ -352,8 +352,13 @@ def _parse_proof(values: Mapping[str, Any], name: str) -> tuple[bytes, ...]:
     return proof
 
 
-def _check_directory(path: Path) -> None:
-    """Check how long the list of files is, before zipfile reads it as a whole (APPNOTE.TXT, 4.3.14 to 4.3.16)."""
+def check_directory(path: Path) -> None:
+    """Check how long the list of files is, before zipfile reads it as a whole (APPNOTE.TXT, 4.3.14 to 4.3.16).
+
+    Raises:
+        EvidenceError: it is no zip, or has too many files.
+        OSError: it cannot be read.
+    """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _END_SIZE - _MAX_COMMENT - _LOCATOR_SIZE))

@@ -25,7 +25,7 @@ from .pack import CHECKPOINT_FILE, CHECKPOINTS_FILE, ENTRIES_FILE, MANIFEST_FILE
 
 _FORKED = (
     "the log in the pack does not go on from this head: one of them is of a fork, or was rewritten",
-    "nhật ký trong gói không nối tiếp điểm kiểm này: một trong hai bị rẽ nhánh hoặc viết lại",
+    "nhật ký trong gói không nối tiếp điểm kiểm chứng này: một trong hai bị rẽ nhánh hoặc viết lại",
 )
 MAX_HEADS = 1000
 """Earlier heads in one pack."""
@@ -33,7 +33,7 @@ MAX_HEADS = 1000
 _WORDS: Mapping[CheckpointProblem, Text] = {
     CheckpointProblem.UNSIGNED: Text("nobody signed it", "không có chữ ký"),
     CheckpointProblem.UNKNOWN_KEY: Text(
-        "none of its certificates signed it", "không chứng thư nào trong gói đã ký điểm kiểm này"
+        "none of its certificates signed it", "không chứng thư nào trong gói đã ký điểm kiểm chứng này"
     ),
     CheckpointProblem.BROKEN: Text(
         "its signature does not hold: it was forged", "chữ ký không hợp lệ: bị giả mạo hoặc sửa đổi"
@@ -106,12 +106,31 @@ def check_pack_log(
     log = PackLog(head=verdict.checkpoint, verdict=verdict, heads={verdict.checkpoint.size: verdict.checkpoint.root})
     last = _check_entries(reader, log, manifest.get("entries"))
     _check_manifest_entry(log, manifest, manifest_bytes, last)
-    _check_head(log, manifest)
-    _check_earlier_heads(reader, log, certificates, policy=policy, now=now, is_signed=bool(manifest.get("signed")))
-    log.is_agency = verdict.binding is Binding.BOUND
+    is_signed = bool(manifest.get("signed"))
+    _check_earlier_heads(reader, log, certificates, policy=policy, now=now, is_signed=is_signed)
+    check_log_head(log, is_signed=is_signed, policy=policy, kept=kept, now=now)
+    return log
+
+
+def check_log_head(
+    log: PackLog, *, is_signed: bool, policy: VerifyPolicy, kept: CheckpointFolder | None, now: datetime
+) -> None:
+    """Check who signed the head of a log, and that heads that were kept agree with it.
+
+    Args:
+        log: the log as far as it was shown; what is wrong is added to it.
+        is_signed: whether its maker says that somebody did.
+        policy: trusted authorities, and certificates of organisations as the checker knows them.
+        kept: heads that were kept elsewhere.
+        now: the present moment, aware.
+
+    Raises:
+        EvidenceError: the folder of kept heads cannot be read.
+    """
+    _check_head(log, is_signed=is_signed)
+    log.is_agency = log.verdict.binding is Binding.BOUND
     if kept is not None:
         _check_kept_heads(log, kept.read(log.head.origin), policy=policy, now=now)
-    return log
 
 
 def _check_entries(reader: PackReader, log: PackLog, listed: object) -> LogEntry | None:
@@ -158,10 +177,10 @@ def describe_problem(verdict: CheckpointVerdict) -> Text | None:
     return Text(words.en + detail, words.vi + detail)
 
 
-def _check_head(log: PackLog, manifest: Mapping[str, Any]) -> None:
+def _check_head(log: PackLog, *, is_signed: bool) -> None:
     if (words := describe_problem(log.verdict)) is not None:  # a head that nobody signed is said by itself
         log.problems.append((CHECKPOINT_FILE, words))
-    elif log.verdict.problem == CheckpointProblem.UNSIGNED and manifest.get("signed"):
+    elif log.verdict.problem == CheckpointProblem.UNSIGNED and is_signed:
         log.add_problem(CHECKPOINT_FILE, "its signature is gone", "chữ ký đã bị gỡ")
 
 
@@ -178,7 +197,7 @@ def _check_earlier_heads(
     for number, earlier in enumerate(reader.read_earlier_heads(), 1):
         where = f"{CHECKPOINTS_FILE}:{number}"
         if number > MAX_HEADS:
-            log.add_problem(where, f"there are more than {MAX_HEADS} heads", f"có hơn {MAX_HEADS} điểm kiểm")
+            log.add_problem(where, f"there are more than {MAX_HEADS} heads", f"có hơn {MAX_HEADS} điểm kiểm chứng")
             return
         if not earlier.precedes(log.head):
             log.add_problem(where, *_FORKED)
@@ -194,7 +213,7 @@ def _check_earlier_heads(
 def _check_kept_heads(log: PackLog, kept: KeptLog, *, policy: VerifyPolicy, now: datetime) -> None:
     """Compare the pack's heads with those that were kept elsewhere."""
     for name in kept.damaged:
-        log.add_problem(name, "this kept file is no checkpoint", "tệp lưu giữ này không phải điểm kiểm")
+        log.add_problem(name, "this kept file is no checkpoint", "tệp lưu giữ này không phải điểm kiểm chứng")
     roots = _compute_roots(kept, log)
     for one in kept.checkpoints:
         verdict = verify_checkpoint(one.signed, kept.certificates, policy=policy, now=now)
@@ -208,7 +227,8 @@ def _check_kept_heads(log: PackLog, kept: KeptLog, *, policy: VerifyPolicy, now:
         log.add_problem(
             CHECKPOINT_FILE,
             "no kept checkpoint of this log can be compared with it; give the folder of [evidence] checkpoints",
-            "không có điểm kiểm lưu giữ nào của nhật ký này để đối chiếu; hãy chỉ đúng thư mục [evidence] checkpoints",
+            "không có điểm kiểm chứng lưu giữ nào của nhật ký này để đối chiếu; hãy chỉ đúng thư mục "
+            "[evidence] checkpoints",
         )
 
 

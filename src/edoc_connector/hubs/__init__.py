@@ -1,5 +1,6 @@
 """The dialects of hubs: requests and answers as plain values, flows over them, and no network."""
 
+from .._core import AnyFile, Text, create_private, download_part, place_download
 from .auth import (
     AUTHENTICATORS,
     AccessToken,
@@ -12,6 +13,7 @@ from .auth import (
 from .dialect import (
     SECRET,
     AskingDialect,
+    ChangingDialect,
     DatedDialect,
     Dialect,
     ReportingDialect,
@@ -21,11 +23,20 @@ from .dialect import (
     with_clock,
 )
 from .edocservice import Edocservice
-from .endpoint import is_header_value, require_settings
-from .fields import as_printable, replace_unstorable
+from .endpoint import UNUSABLE_ENDPOINT, is_header_value, is_usable_endpoint, require_settings
+from .fields import as_printable, parse_identifier, parse_time, replace_unstorable
 from .lgsp import Lgsp
-from .profile import HubCapabilities, PacketProfile, get_capabilities
-from .refusals import parse_http_date
+from .messages import build_protocol_error
+from .packet_hash import require_sendable
+from .profile import HubCapabilities, PacketProfile, get_capabilities, name_directory
+from .refusals import (
+    RefusalMeaning,
+    build_denial,
+    build_lost_answer_error,
+    build_refusal,
+    build_status_error,
+    parse_http_date,
+)
 from .registry import BUILT_IN, ENTRY_POINTS, REGISTRY
 from .results import (
     Agency,
@@ -47,11 +58,14 @@ __all__ = [
     "ENTRY_POINTS",
     "REGISTRY",
     "SECRET",
+    "UNUSABLE_ENDPOINT",
     "AccessToken",
     "Agency",
     "AgencyChange",
+    "AnyFile",
     "AskingDialect",
     "Authenticator",
+    "ChangingDialect",
     "ClientCredentials",
     "DatedDialect",
     "Dialect",
@@ -68,9 +82,11 @@ __all__ = [
     "Outcome",
     "PacketProfile",
     "Progress",
+    "RefusalMeaning",
     "ReportingDialect",
     "SendResult",
     "SentState",
+    "Text",
     "TokenLogin",
     "Vxp",
     "Waiting",
@@ -80,14 +96,27 @@ __all__ = [
     "arun",
     "as_login_error",
     "as_printable",
+    "build_denial",
+    "build_lost_answer_error",
+    "build_protocol_error",
+    "build_refusal",
+    "build_status_error",
     "collect_secrets",
+    "create_private",
+    "download_part",
     "get_capabilities",
     "is_header_value",
     "is_secret",
+    "is_usable_endpoint",
     "list_setting_fields",
+    "name_directory",
     "parse_http_date",
+    "parse_identifier",
     "parse_strict_json",
+    "parse_time",
+    "place_download",
     "replace_unstorable",
+    "require_sendable",
     "require_settings",
     "run",
     "with_clock",

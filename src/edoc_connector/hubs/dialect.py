@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from .._core import AnyFile
-from .results import Agency, Fetched, MessageType, Outcome, SendResult, SentState, Waiting
+from .results import Agency, AgencyChange, Fetched, MessageType, Outcome, SendResult, SentState, Waiting
 from .wire import Flow, Progress
 
 SECRET: Mapping[str, bool] = MappingProxyType({"secret": True})
@@ -129,6 +129,14 @@ class ReportingDialect(Dialect, Protocol):
             doc_id: the hub's id of the document.
             code: ``01`` to ``06``.
         """
+        ...
+
+
+class ChangingDialect(Dialect, Protocol):
+    """Speak the protocol of a hub that tells what changed in its directory."""
+
+    def agency_changes(self) -> Flow[tuple[AgencyChange, ...]]:
+        """Read the changes of the directory."""
         ...
 
 

@@ -54,6 +54,8 @@ class HubCapabilities:
         window_days: most days of such a window.
         first_days: days that the first such list looks back.
         has_directory: whether it has a directory.
+        tells_directory_changes: whether it tells what changed in it (`ChangingDialect`).
+        directory_scope: code of the organisation below which the directory lists; empty where it lists everybody.
         tells_statuses_by_update: whether the codes 01 to 06 are told by a call of the dialect, ``report_status``,
             instead of by packets.
         tells_documents: whether it is asked by code whether it has a new document of ours (`AskingDialect`).
@@ -61,9 +63,12 @@ class HubCapabilities:
         repeats_statuses: whether a status that is sent again has no further effect.
         confirms_all_statuses: whether any confirmation confirms every status that waits. Then all of them are brought
             in before one leaves.
+        confirms_arrival: whether a confirmation makes the hub tell the sender 01 by itself. Then no 01 is sent, which
+            would come twice.
         status_prefix: begins the docIds of statuses, where the hub numbers documents and statuses apart, and takes the
             one for the other where their numbers are the same; empty where it does not.
         rebuilds_documents: whether it may build a document anew, with its own number for the DocumentId.
+        calls_a_minute: calls that it takes in a minute, where that is known; ``[http] calls_a_minute`` sets another.
         packet: what it demands of packets.
     """
 
@@ -72,14 +77,27 @@ class HubCapabilities:
     window_days: int | None = None
     first_days: int = 7
     has_directory: bool = True
+    tells_directory_changes: bool = False
+    directory_scope: str = ""
     tells_statuses_by_update: bool = False
     tells_documents: bool = False
     tells_delivery: bool = True
     repeats_statuses: bool = False
     confirms_all_statuses: bool = False
+    confirms_arrival: bool = False
     status_prefix: str = ""
     rebuilds_documents: bool = False
+    calls_a_minute: float | None = None
     packet: PacketProfile = PacketProfile()
+
+
+def name_directory(dialect: object) -> str:
+    """Name the directory that a dialect reads, the same for all who read it; empty where nothing tells."""
+    endpoint = getattr(dialect, "endpoint", "")
+    if not isinstance(endpoint, str) or not endpoint:
+        return ""
+    scope = get_capabilities(dialect).directory_scope
+    return f"{type(dialect).__name__.lower()} {endpoint.rstrip('/')}" + (f" below {scope}" if scope else "")
 
 
 def get_capabilities(dialect: object) -> HubCapabilities:

@@ -7,15 +7,30 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from .._core import Labelled, Text, label_members
 
-class MessageType(StrEnum):
+
+@label_members(
+    {
+        "edoc": Text("document", "văn bản"),
+        "status": Text("status", "trạng thái"),
+    }
+)
+class MessageType(Labelled, StrEnum):
     """The two kinds of packets that a hub carries."""
 
     EDOC = "edoc"
     STATUS = "status"
 
 
-class Outcome(StrEnum):
+@label_members(
+    {
+        "processing": Text("being processed", "đang xử lý"),
+        "done": Text("received", "đã nhận"),
+        "fail": Text("not received", "không nhận được"),
+    }
+)
+class Outcome(Labelled, StrEnum):
     """The receiver's word to the hub about a packet offered to it."""
 
     PROCESSING = "processing"
@@ -125,6 +140,26 @@ class SentState:
     receive_status_desc: str = ""
     sent_text: str = ""
     received_text: str = ""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the hub took the packet, and then did not bring it to the receiver: it or a system behind refused."""
+        return bool(self.refusal)
+
+    @property
+    def refusal(self) -> str:
+        """The hub's state that says so; empty where none does."""
+        states = (self.receive_status.strip(), self.send_status.strip())
+        return next((state for state in states if state.lower() in _REFUSED_STATES), "")
+
+    @property
+    def refusal_words(self) -> str:
+        """The hub's words for that state."""
+        is_received = self.refusal == self.receive_status.strip()
+        return (self.receive_status_desc if is_received else self.send_status_desc).strip()
+
+
+_REFUSED_STATES = frozenset({"fail", "failed", "error"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,11 @@
-"""The page and the administration interface over HTTP, for people and tests; not part of the dialect.
-
-Whoever may use it plays every agency. With a password it asks for that (HTTP Basic, RFC 7617, under any user name);
-without one it answers callers on this machine only.
+"""The administration interface over HTTP, for tests and programs; not part of a dialect.
 
 ==========================  ==================================================================================
-``GET /``                   the page
 ``GET /mock/faults``        the fault plan
 ``POST /mock/faults``       plan a fault: JSON object with the fields of `Fault`; answers its ``id``
 ``DELETE /mock/faults``     forget the plan
+``GET /mock/requests``      the calls that came last; ``?path=/sendEdoc&agency=G22`` selects
+``DELETE /mock/requests``   forget them
 ``POST /mock/clock``        set the clock: ``{"offset_seconds": 3600}``, and be strict: ``"tolerance_seconds": 300``
 ``POST /mock/lock``         lock or unlock a receiver: ``{"code": "G22", "locked": true}``
 ==========================  ==================================================================================
@@ -15,118 +13,33 @@ without one it answers callers on this machine only.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
-import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
 
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from edoc_connector.mockhub import page
-from edoc_connector.mockhub.codes import RefusedError
-from edoc_connector.mockhub.config import is_loopback
 from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub.guard import Endpoint, guard_endpoint
 from edoc_connector.mockhub.hub import Hub
 
 _MAX_BODY = 1 << 16
 
-Endpoint = Callable[[Request], Awaitable[Response]]
-
 
 def build_routes(hub: Hub) -> list[Route]:
-    """Build the routes of the page and the administration of a hub."""
-    token = secrets.token_urlsafe(32)
+    """Build the routes of the administration of a hub."""
     table: list[tuple[str, Endpoint, list[str]]] = [
-        ("/", _build_page_endpoint(hub, token), ["GET"]),
-        ("/mock/style.css", _serve_style, ["GET"]),
-        ("/mock/act", _build_action_endpoint(hub, token), ["POST"]),
         ("/mock/faults", _build_faults_endpoint(hub), ["GET", "POST", "DELETE"]),
+        ("/mock/requests", _build_requests_endpoint(hub), ["GET", "DELETE"]),
         ("/mock/clock", _build_clock_endpoint(hub), ["POST"]),
         ("/mock/lock", _build_lock_endpoint(hub), ["POST"]),
     ]
-    return [Route(path, _guard_endpoint(hub, endpoint), methods=methods) for path, endpoint, methods in table]
-
-
-def _guard_endpoint(hub: Hub, endpoint: Endpoint) -> Endpoint:
-    """Refuse strangers, and what a page of another site makes a browser ask for."""
-
-    async def guard(request: Request) -> Response:
-        refusal = _refuse_stranger(request, hub.config.password)
-        if refusal is not None:
-            return refusal
-        host = request.headers.get("host", "")
-        origin = request.headers.get("origin")
-        if hub.config.hosts and (urlsplit(f"//{host}").hostname or "") not in hub.config.hosts:
-            return PlainTextResponse("This host name is not one of this hub's.", status_code=403)
-        if origin is not None and urlsplit(origin).netloc != host:
-            return PlainTextResponse("Requests from other sites are not allowed.", status_code=403)
-        return await endpoint(request)
-
-    return guard
-
-
-def _refuse_stranger(request: Request, password: str) -> Response | None:
-    if not password:
-        is_here = request.client is None or is_loopback(request.client.host)
-        return None if is_here else PlainTextResponse("Without a password, this machine only.", status_code=403)
-    if hmac.compare_digest(_hash_text(_get_password(request)), _hash_text(password)):
-        return None
-    challenge = {"www-authenticate": 'Basic realm="mock hub", charset="UTF-8"'}
-    return PlainTextResponse("The password of this mock hub is asked for.", status_code=401, headers=challenge)
-
-
-def _get_password(request: Request) -> str:
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    try:
-        text = base64.b64decode(credentials, validate=True).decode() if scheme.lower() == "basic" else ""
-    except ValueError:
-        return ""
-    return text.partition(":")[2]
-
-
-def _hash_text(text: str) -> bytes:
-    """Hash a text, so that comparing takes as long whatever its length."""
-    return hashlib.sha256(text.encode()).digest()
-
-
-def _build_page_endpoint(hub: Hub, token: str) -> Endpoint:
-    async def show(request: Request) -> Response:
-        content = await run_in_threadpool(page.render_page, hub, token, request.query_params.get("message", ""))
-        headers = {
-            "content-security-policy": page.CONTENT_SECURITY_POLICY,
-            "x-content-type-options": "nosniff",
-            "referrer-policy": "same-origin",
-            "cache-control": "no-store",
-        }
-        return Response(content, media_type="text/html", headers=headers)
-
-    return show
-
-
-async def _serve_style(_: Request) -> Response:
-    return Response(page.STYLE, media_type="text/css")
-
-
-def _build_action_endpoint(hub: Hub, token: str) -> Endpoint:
-    async def act(request: Request) -> Response:
-        form = dict(parse_qsl((await _read_body(request)).decode("utf-8", "replace")))
-        try:
-            message = await run_in_threadpool(page.perform_action, hub, form, token)
-        except RefusedError as refused:
-            message = refused.text
-        return RedirectResponse(f"/?message={quote(message)}", status_code=303)
-
-    return act
+    return [Route(path, guard_endpoint(hub, endpoint), methods=methods) for path, endpoint, methods in table]
 
 
 def _build_faults_endpoint(hub: Hub) -> Endpoint:
@@ -139,6 +52,17 @@ def _build_faults_endpoint(hub: Hub) -> Endpoint:
         return JSONResponse({"faults": rows})
 
     return handle_faults
+
+
+def _build_requests_endpoint(hub: Hub) -> Endpoint:
+    async def handle_requests(request: Request) -> Response:
+        if request.method == "DELETE":
+            hub.requests.clear()
+        query = request.query_params
+        found = hub.requests.list_seen(query.get("path", "*"), query.get("agency", ""))
+        return JSONResponse({"requests": [one.to_json() for one in found]})
+
+    return handle_requests
 
 
 def _build_clock_endpoint(hub: Hub) -> Endpoint:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from edoc_connector.errors import ConfigError
+from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub.inspection import Inspector
 from edoc_connector.mockhub.traps import EdocserviceTraps, LgspTraps
 
 _GIB = 1024**3
@@ -98,6 +100,10 @@ class MockHubConfig:
         hosts: host names, without port, under which the page and the admin interface may be asked for. Keeps pages of
             other sites out that resolve their own name to this machine. Empty: no check.
         lgsp: how the platform behaves that answers on the same port, under ``/v1``.
+        faults: faults that are planned from the start.
+        fault_seed: of the dice that their probability throws.
+        inspector: reads a packet for the page and says what it finds; None where the page shows what the hub
+            itself knows.
         edocservice: how the provincial eDoc hub behaves that answers on the same port, under ``/EdocService``.
     """
 
@@ -115,6 +121,9 @@ class MockHubConfig:
     max_packet: int = 2 * _GIB
     password: str = field(default="", repr=False)
     hosts: frozenset[str] = LOOPBACK_NAMES
+    faults: tuple[Fault, ...] = ()
+    fault_seed: int = 0
+    inspector: Inspector | None = None
     lgsp: LgspTraps = field(default_factory=LgspTraps)
     edocservice: EdocserviceTraps = field(default_factory=EdocserviceTraps)
 

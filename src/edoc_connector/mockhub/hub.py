@@ -6,19 +6,18 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from edoc_connector._core import make_private_folder, write_private
-from edoc_connector.mockhub import packets, rebuild
-from edoc_connector.mockhub.attachments import AttachmentSpool
+from edoc_connector.mockhub import packets
 from edoc_connector.mockhub.codes import ErrorCode, RefusedError
 from edoc_connector.mockhub.config import AgencySpec, MockHubConfig
-from edoc_connector.mockhub.edocservice import EdocserviceDesk
-from edoc_connector.mockhub.faults import FaultPlan
-from edoc_connector.mockhub.lgsp import LgspDesk
+from edoc_connector.mockhub.dialects import EdocserviceDesk, LgspDesk
+from edoc_connector.mockhub.faults import FaultPlan, RequestLog
+from edoc_connector.mockhub.incoming import Incoming
+from edoc_connector.mockhub.packets import AttachmentSpool
 from edoc_connector.mockhub.storage import Agency, DuplicateError, Event, Packet, Receipt, Storage
 
 RECENT_PERIOD: Final = timedelta(days=30)
@@ -34,25 +33,6 @@ ALLOWED_STATES: Final[Mapping[str, frozenset[str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
-    """A packet on its way in.
-
-    Args:
-        packet: exactly the packet's bytes, or a file with them, which the hub takes away.
-        system_id: system that sends.
-        sender: agency code of the ``from`` header.
-        message_type: ``edoc`` or ``status``.
-        to: recipients of the ``to`` header; None leaves it to the packet.
-    """
-
-    packet: Path | bytes
-    system_id: str
-    sender: str
-    message_type: str
-    to: tuple[str, ...] | None = None
-
-
 class Hub:
     """A hub with its data.
 
@@ -61,6 +41,7 @@ class Hub:
 
     Attributes:
         faults: the fault plan.
+        requests: a record of the calls that came last.
         tamper: applied to a packet's bytes each time a receiver fetches it; None leaves them. For tests: one field or
             one attachment byte changed on the way.
         clock_offset: how far the hub's clock is ahead.
@@ -71,7 +52,10 @@ class Hub:
 
     def __init__(self, config: MockHubConfig) -> None:
         self.config = config
-        self.faults = FaultPlan()
+        self.faults = FaultPlan(config.fault_seed)
+        for fault in config.faults:
+            self.faults.add(fault)
+        self.requests = RequestLog()
         self.lgsp = LgspDesk(self)
         self.tamper: Callable[[bytes], bytes] | None = None
         self.clock_offset = config.clock_offset
@@ -85,8 +69,7 @@ class Hub:
         self.storage = Storage(config.data / "hub.sqlite3")
         self.edocservice = EdocserviceDesk(self)
         self._secrets: dict[str, str] = {}
-        for spec in config.agencies:
-            self.add_agency(spec)
+        self.add_agencies(config.agencies)
 
     def close(self) -> None:
         """Release the database; the hub cannot be used afterwards."""
@@ -107,16 +90,12 @@ class Hub:
 
     def add_agency(self, spec: AgencySpec) -> None:
         """Register an agency and its system's secret, or change them."""
-        self._secrets[spec.system] = spec.secret
-        self.storage.put_agency(
-            code=spec.code,
-            old_code=spec.old_code,
-            system_id=spec.system,
-            name=spec.name,
-            mail=spec.mail,
-            parent=spec.parent,
-            at=self.now(),
-        )
+        self.add_agencies([spec])
+
+    def add_agencies(self, specs: Sequence[AgencySpec]) -> None:
+        """Register agencies and their systems' secrets, or change them: a whole directory at once."""
+        self._secrets.update((spec.system, spec.secret) for spec in specs)
+        self.storage.put_agencies(specs, at=self.now())
 
     def new_incoming_path(self) -> Path:
         """Give a path for a packet on its way in; the caller removes what is left there."""
@@ -274,6 +253,7 @@ class Hub:
             status=facts.status,
             size=_measure_size(incoming.packet),
             sent=self.format_now(),
+            about=facts.about,
         )
 
     def _build_receipt(self, packet: Packet, recipient: str, doc_id: str = "") -> Receipt:
@@ -299,7 +279,7 @@ class Hub:
         rebuilt = self.incoming_folder / f"{packet.id}.rebuilt"
         try:
             organ_id, limit = self.config.trace_organ_id, self.config.max_packet
-            rebuild.write_packet(root, spool, rebuilt, at=self.now(), organ_id=organ_id, limit=limit)
+            packets.write_packet(root, spool, rebuilt, at=self.now(), organ_id=organ_id, limit=limit)
             rebuilt.replace(self.get_path(packet))
         finally:
             rebuilt.unlink(missing_ok=True)

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from edoc_connector._core import protect_database
+
+if TYPE_CHECKING:
+    from edoc_connector.mockhub.config import AgencySpec
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS agencies (
@@ -23,21 +27,28 @@ CREATE TABLE IF NOT EXISTS agencies (
     parent TEXT NOT NULL, system_id TEXT NOT NULL, locked INTEGER NOT NULL DEFAULT 0,
     deleted INTEGER NOT NULL DEFAULT 0, version INTEGER NOT NULL, modified TEXT NOT NULL
 );
+CREATE INDEX IF NOT EXISTS agencies_by_old_code ON agencies (old_code);
+CREATE INDEX IF NOT EXISTS agencies_by_system ON agencies (system_id);
+CREATE INDEX IF NOT EXISTS agencies_by_version ON agencies (version);
 CREATE TABLE IF NOT EXISTS packets (
     id TEXT PRIMARY KEY, system_id TEXT NOT NULL, sender TEXT NOT NULL, message_type TEXT NOT NULL,
     identity TEXT NOT NULL UNIQUE, document_id TEXT NOT NULL, business TEXT NOT NULL, title TEXT NOT NULL,
-    notation TEXT NOT NULL, status TEXT NOT NULL, size INTEGER NOT NULL, sent TEXT NOT NULL
+    notation TEXT NOT NULL, status TEXT NOT NULL, size INTEGER NOT NULL, sent TEXT NOT NULL,
+    about TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS receipts (
     id TEXT PRIMARY KEY, packet_id TEXT NOT NULL REFERENCES packets, recipient TEXT NOT NULL,
     state TEXT NOT NULL, created TEXT NOT NULL, updated TEXT NOT NULL
 );
+CREATE INDEX IF NOT EXISTS packets_by_document ON packets (document_id);
+CREATE INDEX IF NOT EXISTS packets_by_sender ON packets (system_id, message_type, sent);
 CREATE INDEX IF NOT EXISTS receipts_by_packet ON receipts (packet_id);
 CREATE INDEX IF NOT EXISTS receipts_by_recipient ON receipts (recipient, state);
 CREATE TABLE IF NOT EXISTS events (
     id INTEGER PRIMARY KEY, packet_id TEXT NOT NULL REFERENCES packets, receipt_id TEXT NOT NULL, at TEXT NOT NULL,
     actor TEXT NOT NULL, what TEXT NOT NULL
 );
+CREATE INDEX IF NOT EXISTS events_by_packet ON events (packet_id);
 """
 
 Record = TypeVar("Record", "Agency", "Packet", "Receipt", "Event")
@@ -76,6 +87,7 @@ class Packet:
     status: str
     size: int
     sent: str
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +113,12 @@ class Event:
     what: str
 
 
+def fold_text(text: str) -> str:
+    """Fold a text for a search: no case, no diacritics."""
+    plain = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
+    return "".join(character for character in plain if not unicodedata.combining(character))
+
+
 class DuplicateError(Exception):
     """A packet with this identity is here already."""
 
@@ -117,10 +135,14 @@ class Storage:
         protect_database(path)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
+        self._db.create_function("fold", 1, fold_text, deterministic=True)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")  # outlives the process; a test's hub need not outlive the power
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.executescript(_SCHEMA)
+        if "about" not in {row["name"] for row in self._db.execute("PRAGMA table_info (packets)")}:
+            self._db.execute("ALTER TABLE packets ADD COLUMN about TEXT NOT NULL DEFAULT ''")  # a folder of before
+        self._db.execute("CREATE INDEX IF NOT EXISTS packets_by_about ON packets (about)")
 
     def close(self) -> None:
         """Close the file."""
@@ -140,14 +162,26 @@ class Storage:
     ) -> None:
         """Register an agency, or change it; one that was removed is back."""
         with self._transaction():
-            self._db.execute(
-                "INSERT INTO agencies (code, old_code, name, mail, parent, system_id, version, modified)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (code) DO UPDATE SET old_code = excluded.old_code, name = excluded.name,"
-                " mail = excluded.mail, parent = excluded.parent, system_id = excluded.system_id, deleted = 0,"
-                " version = excluded.version, modified = excluded.modified",
-                (code, old_code, name or code, mail, parent, system_id, self._compute_next_version(), at.isoformat()),
-            )
+            self._put_agency(code, old_code, name or code, mail, parent, system_id, at)
+
+    def put_agencies(self, specs: Iterable[AgencySpec], *, at: datetime) -> None:
+        """Register many agencies, or change them, at once."""
+        with self._transaction():
+            for spec in specs:
+                name, system_id = spec.name or spec.code, spec.system
+                self._put_agency(spec.code, spec.old_code, name, spec.mail, spec.parent, system_id, at)
+
+    def _put_agency(
+        self, code: str, old_code: str, name: str, mail: str, parent: str, system_id: str, at: datetime
+    ) -> None:
+        self._db.execute(
+            "INSERT INTO agencies (code, old_code, name, mail, parent, system_id, version, modified)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (code) DO UPDATE SET old_code = excluded.old_code, name = excluded.name,"
+            " mail = excluded.mail, parent = excluded.parent, system_id = excluded.system_id, deleted = 0,"
+            " version = excluded.version, modified = excluded.modified",
+            (code, old_code, name, mail, parent, system_id, self._compute_next_version(), at.isoformat()),
+        )
 
     def mark_agency(self, code: str, *, at: datetime, deleted: bool | None = None, locked: bool | None = None) -> None:
         """Remove an agency from the directory, or lock or unlock it."""
@@ -157,6 +191,15 @@ class Storage:
                 " modified = ? WHERE code = ?",
                 (deleted, locked, self._compute_next_version(), at.isoformat(), code),
             )
+
+    def remove_agencies(self, codes: Iterable[str], *, at: datetime) -> None:
+        """Remove many agencies from the directory at once."""
+        with self._transaction():
+            for code in codes:
+                self._db.execute(
+                    "UPDATE agencies SET deleted = 1, version = ?, modified = ? WHERE code = ?",
+                    (self._compute_next_version(), at.isoformat(), code),
+                )
 
     def find_agency(self, code: str) -> Agency | None:
         """Find the agency with a code in either form, unless it was removed; no agency has the empty one."""
@@ -197,7 +240,7 @@ class Storage:
         return found[0] if found else None
 
     def list_packets(
-        self, *, system_id: str | None = None, message_type: str | None = None, since: str = ""
+        self, *, system_id: str | None = None, message_type: str | None = None, since: str = "", recipient: str = ""
     ) -> list[Packet]:
         """List packets in the order they were taken.
 
@@ -205,14 +248,81 @@ class Storage:
             system_id: only those that this system sent.
             message_type: only those announced as this.
             since: only those sent at or after this time (ISO 8601, UTC).
+            recipient: only those for this code.
         """
+        conditions = {
+            "system_id = ?": system_id,
+            "message_type = ?": message_type,
+            "sent >= ?": since or None,
+            "id IN (SELECT packet_id FROM receipts WHERE recipient = ?)": recipient or None,
+        }
+        given = {condition: value for condition, value in conditions.items() if value is not None}
+        where = f" WHERE {' AND '.join(given)}" if given else ""
+        query = f"SELECT * FROM packets{where} ORDER BY rowid"  # noqa: S608  conditions are our own, values are bound
+        return self._select(Packet, query, *given.values())
+
+    def list_of_document(self, document_id: str) -> list[Packet]:
+        """List the packets with a DocumentId, and those about it, in the order they were taken."""
         return self._select(
             Packet,
-            "SELECT * FROM packets WHERE system_id = coalesce(?, system_id)"
-            " AND message_type = coalesce(?, message_type) AND sent >= ? ORDER BY rowid",
-            system_id,
-            message_type,
-            since,
+            "SELECT * FROM packets WHERE document_id = ? OR about = ? ORDER BY rowid",
+            document_id,
+            document_id,
+        )
+
+    def search_packets(
+        self, *, text: str = "", agency: str = "", kind: str = "", state: str = "", limit: int = -1, offset: int = 0
+    ) -> tuple[list[Packet], int]:
+        """Search packets, the newest first; gives those of one page, and how many there are.
+
+        Args:
+            text: stands in title, notation, DocumentId or sender, whatever the case and the diacritics.
+            agency: only those from or for this code.
+            kind: only ``status``, ``document``, or the BussinessDocType of a change: ``1``, ``2``, ``3``.
+            state: only those with a receipt in this state.
+            limit: most packets; any number where negative.
+            offset: packets to skip.
+        """
+        condition = (
+            " FROM packets WHERE instr(fold(title || ' ' || notation || ' ' || document_id || ' ' || sender), ?)"
+            " AND (? IN ('', sender) OR EXISTS (SELECT 1 FROM receipts WHERE packet_id = packets.id AND recipient = ?))"
+            " AND ? IN ('', business, CASE WHEN status <> '' THEN 'status' ELSE 'document' END)"
+            " AND (? = '' OR EXISTS (SELECT 1 FROM receipts WHERE packet_id = packets.id AND state = ?))"
+        )
+        given = (fold_text(text.strip()), agency, agency, kind, state, state)
+        found = self._select(Packet, f"SELECT *{condition} ORDER BY rowid DESC LIMIT ? OFFSET ?", *given, limit, offset)
+        return found, self._count(condition, *given)
+
+    def search_agencies(self, *, text: str = "", limit: int = -1, offset: int = 0) -> tuple[list[Agency], int]:
+        """Search the directory by code or name, whatever the case and the diacritics; gives one page, and how many."""
+        condition = " FROM agencies WHERE NOT deleted AND instr(fold(code || ' ' || old_code || ' ' || name), ?)"
+        given = fold_text(text.strip())
+        found = self._select(Agency, f"SELECT *{condition} ORDER BY id LIMIT ? OFFSET ?", given, limit, offset)
+        return found, self._count(condition, given)
+
+    def count_waiting(self, code: str) -> int:
+        """Count the packets that an agency has not taken."""
+        return self._count(" FROM receipts WHERE recipient = ? AND state IN ('initial', 'processing')", code)
+
+    def find_document(self, document_id: str) -> Packet | None:
+        """Find the newest document with a DocumentId."""
+        found = self._select(
+            Packet,
+            "SELECT * FROM packets WHERE document_id = ? AND business = '0' ORDER BY rowid DESC LIMIT 1",
+            document_id,
+        )
+        return found[0] if found else None
+
+    def list_about(self, packet: Packet) -> list[Packet]:
+        """List the statuses and changes of the document that a packet is about, in the order they were taken."""
+        return self._select(
+            Packet,
+            "SELECT * FROM packets WHERE (document_id = ? OR about = ?) AND id <> ? AND ? <> ''"
+            " AND (status <> '' OR business <> '0') ORDER BY rowid",
+            packet.document_id,
+            packet.document_id,
+            packet.id,
+            packet.document_id,
         )
 
     def find_receipt(self, receipt_id: str) -> Receipt | None:
@@ -226,28 +336,22 @@ class Storage:
 
     def list_waiting(self, system_id: str, message_type: str) -> list[tuple[Receipt, Packet]]:
         """List the packets that a system has not confirmed yet, oldest first."""
-        receipts = self._select(
-            Receipt,
-            "SELECT receipts.* FROM receipts JOIN agencies ON agencies.code = receipts.recipient"
-            " JOIN packets ON packets.id = receipts.packet_id"
-            " WHERE agencies.system_id = ? AND packets.message_type = ? AND receipts.state IN ('initial', 'processing')"
-            " ORDER BY receipts.rowid",
-            system_id,
-            message_type,
-        )
-        return [(receipt, packet) for receipt in receipts if (packet := self.find_packet(receipt.packet_id))]
+        return self._list_for(system_id, message_type, " AND receipts.state IN ('initial', 'processing')")
 
     def list_received(self, system_id: str, message_type: str) -> list[tuple[Receipt, Packet]]:
         """List the packets that came for a system, confirmed or not, oldest first."""
-        receipts = self._select(
-            Receipt,
-            "SELECT receipts.* FROM receipts JOIN agencies ON agencies.code = receipts.recipient"
+        return self._list_for(system_id, message_type)
+
+    def _list_for(self, system_id: str, message_type: str, condition: str = "") -> list[tuple[Receipt, Packet]]:
+        found = (
+            " FROM receipts JOIN agencies ON agencies.code = receipts.recipient"
             " JOIN packets ON packets.id = receipts.packet_id"
-            " WHERE agencies.system_id = ? AND packets.message_type = ? ORDER BY receipts.rowid",
-            system_id,
-            message_type,
+            f" WHERE agencies.system_id = ? AND packets.message_type = ?{condition} ORDER BY receipts.rowid"
         )
-        return [(receipt, packet) for receipt in receipts if (packet := self.find_packet(receipt.packet_id))]
+        with self._lock:  # both of the same moment
+            receipts = self._select(Receipt, f"SELECT receipts.*{found}", system_id, message_type)
+            packets = self._select(Packet, f"SELECT packets.*{found}", system_id, message_type)
+        return list(zip(receipts, packets, strict=True))
 
     def add_event(self, event: Event) -> None:
         """Note something that happened to a packet."""
@@ -267,6 +371,11 @@ class Storage:
             "SELECT packet_id, receipt_id, at, actor, what FROM events WHERE packet_id = ? ORDER BY id",
             packet_id,
         )
+
+    def _count(self, condition: str, *parameters: object) -> int:
+        with self._lock:
+            row = self._db.execute(f"SELECT count(*){condition}", parameters).fetchone()
+        return int(row[0])
 
     def _compute_next_version(self) -> int:
         row = self._db.execute("SELECT coalesce(max(version), 0) + 1 FROM agencies").fetchone()

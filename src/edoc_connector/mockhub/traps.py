@@ -22,6 +22,8 @@ class EdocserviceTraps:
         min_code_length: fewest characters of an OrganId.
         first_number: the first number of documents, and of statuses.
         token_by_login: whether the token is that of the platform's login on the same port, instead of the agency's.
+        old_codes: whether its agencies have the codes of QCVN 102:2016, ``000.00.05.H29`` for ``H29.05``: packets are
+            translated where they cross to other dialects, by the directory's pairs of codes.
     """
 
     confirms_all_statuses: bool = True
@@ -32,6 +34,7 @@ class EdocserviceTraps:
     min_code_length: int = 0
     first_number: int = 1
     token_by_login: bool = False
+    old_codes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

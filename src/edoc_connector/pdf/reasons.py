@@ -37,7 +37,7 @@ PDF_REASONS: dict[str, Reason] = {
     "PDF-ENCRYPTED": Reason(
         _X,
         "The file is encrypted; ask the sender for it without a password.",
-        "Tệp bị mã hóa; hãy đề nghị bên gửi gửi lại bản không đặt mật khẩu.",
+        "Tệp bị mã hóa; hãy đề nghị nơi gửi gửi lại bản không đặt mật khẩu.",
     ),
     "PDF-BROKEN": Reason(
         _X,
@@ -47,7 +47,7 @@ PDF_REASONS: dict[str, Reason] = {
     "PDF-LEADING": Reason(
         _X,
         "{detail} bytes of something else stand before the PDF file; ask the sender for the PDF file alone.",
-        "Có {detail} byte dữ liệu khác đứng trước tệp PDF; hãy đề nghị bên gửi gửi lại đúng tệp PDF.",
+        "Có {detail} byte dữ liệu khác đứng trước tệp PDF; hãy đề nghị nơi gửi gửi lại đúng tệp PDF.",
     ),
     "PDF-POINTER": Reason(
         _X,

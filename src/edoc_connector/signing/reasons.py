@@ -9,8 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .._core import Labelled, Text, label_members
 
-class VerificationStatus(StrEnum):
+
+@label_members(
+    {
+        "VALID": Text("valid", "hợp lệ"),
+        "INVALID": Text("invalid", "không hợp lệ"),
+        "UNSIGNED": Text("not signed", "không có chữ ký"),
+        "UNVERIFIABLE": Text("cannot be judged", "không kiểm tra được"),
+    }
+)
+class VerificationStatus(Labelled, StrEnum):
     """The result of a verification in one word."""
 
     VALID = "VALID"
@@ -104,7 +114,7 @@ REASONS: dict[str, Reason] = {
         _V,
         "The seal holds: the fields and attachments that it lists are as their sender signed them. What is named as "
         "unsealed (contact data, stations passed, content types and the like) nobody signed.",
-        "Niêm phong hợp lệ: các trường thông tin và tệp đính kèm được liệt kê đúng như bên gửi đã ký. Những gì ghi là "
+        "Niêm phong hợp lệ: các trường thông tin và tệp đính kèm được liệt kê đúng như nơi gửi đã ký. Những gì ghi là "
         "không được niêm phong (thông tin liên hệ, các trạm đã qua, loại tệp…) không ai ký.",
     ),
     "SIG-NONE": Reason(_U, "The packet carries no signature.", "Gói tin không có chữ ký."),
@@ -289,19 +299,19 @@ REASONS: dict[str, Reason] = {
     "SIG-ORGANISATION": Reason(
         _I,
         "The packet says it comes from {detail}, but the certificate is not one configured for that organisation.",
-        "Gói tin ghi bên gửi là {detail}, nhưng chứng thư số không phải của cơ quan đó theo cấu hình.",
+        "Gói tin ghi nơi gửi là {detail}, nhưng chứng thư số không phải của cơ quan đó theo cấu hình.",
     ),
     "SIG-ORGAN-ID": Reason(
         _I,
         "The packet names its sender by a code that no organisation has ('{detail}'): its characters are others than "
         "they look, or out of place.",
-        "Mã bên gửi trong gói tin ('{detail}') không phải mã của cơ quan nào: có ký tự giả dạng hoặc đặt sai chỗ.",
+        "Mã nơi gửi trong gói tin ('{detail}') không phải mã của cơ quan nào: có ký tự giả dạng hoặc đặt sai chỗ.",
     ),
     "SIG-UNBOUND": Reason(
         _X,
         "Nothing ties the signer's certificate to {detail}, the organisation that the packet says it comes from; list "
         "its certificate under organisations.",
-        "Không có gì gắn chứng thư số của người ký với {detail}, cơ quan mà gói tin ghi là bên gửi; hãy khai báo chứng "
+        "Không có gì gắn chứng thư số của người ký với {detail}, cơ quan mà gói tin ghi là nơi gửi; hãy khai báo chứng "
         "thư số của cơ quan đó trong organisations.",
     ),
     # -- the seal
@@ -338,12 +348,12 @@ REASONS: dict[str, Reason] = {
     "SEAL-DIFFERS": Reason(
         _I,
         "The packet is not what its sender sealed: {detail}.",
-        "Gói tin không đúng như bên gửi đã niêm phong: {detail}.",
+        "Gói tin không đúng như nơi gửi đã niêm phong: {detail}.",
     ),
     "SEAL-STATUS-DIFFERS": Reason(
         _I,
         "The status is not what its sender sealed: its code, words, time, officer or document was changed.",
-        "Trạng thái không đúng như bên gửi đã niêm phong: mã, nội dung, thời gian, cán bộ hoặc văn bản đã bị thay đổi.",
+        "Trạng thái không đúng như nơi gửi đã niêm phong: mã, nội dung, thời gian, cán bộ hoặc văn bản đã bị thay đổi.",
     ),
     # -- findings
     "SEAL-REFRESHED": Reason(

@@ -1,16 +1,36 @@
 """Deliveries, receipts and the reports about them, kept in a database and a spool folder."""
 
-from ._sql import as_store_error, translate_driver_errors
+from ._sql import as_store_error, split_keys, translate_driver_errors
+from .database import SharedDatabases
 from .deliveries import NewDelivery, require_same_document
-from .directory import DirectoryEntry
-from .future_times import OverdueLimits, has_waited
+from .desk import DeskUserRow
+from .directory import Directory, DirectoryDifference, DirectoryEntry, fold, fold_words, has_words, is_former_code
+from .due_agencies import list_due_agencies
+from .folder_items import FolderItemRow
+from .future_times import OverdueLimits, has_waited, is_job_overdue
+from .gateway import ChangeRow, DueMessage, KeyRow, MessageRow, MessageState, RequestRow, WebhookRow
+from .hub_roles import HubRole
+from .imports import ImportBatchRow, ImportedRow, build_imported_delivery, name_hidden
 from .leases import Lease, PendingWork
 from .listing import DEFAULT_LIMIT, MAX_LIMIT
-from .log import LINK_SECONDS, LINK_TRANSACTIONS, AuditEvent, LogFault, StoredCheckpoint, StoredEntry
+from .log import (
+    LINK_SECONDS,
+    LINK_TRANSACTIONS,
+    ArchiveRecord,
+    AuditEvent,
+    LogFault,
+    StoredCheckpoint,
+    StoredEntry,
+    missing_archive_error,
+)
 from .maintenance import (
     Announcement,
     BackedUp,
+    DocumentNames,
+    HubHoldings,
+    HubRows,
     Identity,
+    LegalHolds,
     Overview,
     PacketRetention,
     PacketRow,
@@ -35,7 +55,8 @@ from .procrastinate import (
     format_queue_name,
 )
 from .receipts import Offer
-from .recipients import describe_report
+from .recipients import REFUSED_LATER, describe_report
+from .registers import RegisterFilter
 from .rows import (
     CONFIRM,
     DONE,
@@ -47,6 +68,7 @@ from .rows import (
     TAKE_BACK_KIND,
     DeliveryRow,
     DirectoryRow,
+    HoldRow,
     JobRow,
     OutgoingRow,
     QueuedRow,
@@ -118,6 +140,7 @@ __all__ = [
     "OUTGOING",
     "POLL_JOB",
     "RECEIPTS",
+    "REFUSED_LATER",
     "REPORT",
     "RESTORED",
     "SCHEMA_REVISION",
@@ -128,20 +151,38 @@ __all__ = [
     "TRANSMIT",
     "Altered",
     "Announcement",
+    "ArchiveRecord",
     "AuditEvent",
     "Authority",
     "BackedUp",
     "Change",
+    "ChangeRow",
     "DeliveryRow",
     "DeliveryState",
+    "DeskUserRow",
+    "Directory",
+    "DirectoryDifference",
     "DirectoryEntry",
     "DirectoryRow",
+    "DocumentNames",
+    "DueMessage",
     "EncryptedFile",
+    "FolderItemRow",
+    "HoldRow",
+    "HubHoldings",
+    "HubRole",
+    "HubRows",
     "Identity",
+    "ImportBatchRow",
+    "ImportedRow",
     "JobRow",
+    "KeyRow",
     "Lease",
     "LeaseLost",
+    "LegalHolds",
     "LogFault",
+    "MessageRow",
+    "MessageState",
     "NewDelivery",
     "Offer",
     "OutgoingRow",
@@ -156,7 +197,10 @@ __all__ = [
     "ReceiptRow",
     "ReceiptState",
     "RecipientRow",
+    "RegisterFilter",
+    "RequestRow",
     "Restored",
+    "SharedDatabases",
     "Spool",
     "SpoolFile",
     "SpoolKey",
@@ -171,17 +215,27 @@ __all__ = [
     "TimelineRow",
     "Transition",
     "Tx",
+    "WebhookRow",
     "as_store_error",
     "begin_restore",
+    "build_imported_delivery",
     "can_take_back",
     "compute_owner_tag",
     "compute_sha256",
     "describe_code",
     "describe_report",
     "find_damage",
+    "fold",
+    "fold_words",
     "format_queue_name",
     "has_waited",
+    "has_words",
+    "is_former_code",
+    "is_job_overdue",
     "list_allowed_codes",
+    "list_due_agencies",
+    "missing_archive_error",
+    "name_hidden",
     "parse_owner_tag",
     "read_store_revision",
     "require_allowed_code",
@@ -189,6 +243,7 @@ __all__ = [
     "require_same_document",
     "require_take_back",
     "restore_backup",
+    "split_keys",
     "translate_driver_errors",
     "upgrade",
     "write_backup",

@@ -7,11 +7,33 @@ from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, delete, exists, insert, or_, select, true
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 
-from .._core import Page, Text
+from .._core import LONE_HUB, Page, Text
 from ..errors import DocumentIdConflict
-from ._sql import TABLES, CompiledStatement, build_newest_first_query, build_query_by_id, match_columns, split_keys
+from ._sql import (
+    TABLES,
+    CompiledStatement,
+    build_newest_first_query,
+    build_query_by_id,
+    match_columns,
+    match_nothing,
+    split_keys,
+)
+from .leases import Lease, build_hub_condition
 from .listing import PageRequest, get_time_key, hide_from_index, match_number, match_times, select_newest_page
 from .rows import DeliveryRow
 from .state_machine import DELIVERIES, DeliveryState
@@ -19,12 +41,14 @@ from .status_rules import Authority
 from .transitions import Condition, LeaseLost
 
 if TYPE_CHECKING:
-    from .leases import Lease
     from .transaction import Tx
 
 TABLE = TABLES["deliveries"]
 RECIPIENTS_TABLE = TABLES["delivery_recipients"]
 TARGETS_TABLE = TABLES["delivery_targets"]
+
+EXPIRED = "expired"
+"""What the timeline of a delivery says when its deadline ran out."""
 
 # Made once: every document needs them.
 _DELIVERY_IDS: BindParameter[Any] = bindparam("delivery_ids", expanding=True)
@@ -60,6 +84,9 @@ class NewDelivery:
         size: its length in bytes.
         fingerprint: hash of the content, the same for the same document built twice.
         recipients: code and name of each recipient, in order.
+        hub: name of the hub that it is to be sent over.
+        deadline: until when it is to be with every recipient, UTC.
+        deadline_due: when that is looked at: the same time.
     """
 
     agency: str
@@ -74,6 +101,9 @@ class NewDelivery:
     size: int
     fingerprint: str
     recipients: tuple[tuple[str, str], ...]
+    hub: str = LONE_HUB
+    deadline: datetime | None = None
+    deadline_due: datetime | None = None
 
 
 _COLUMNS = tuple(field.name for field in fields(NewDelivery) if field.name in TABLE.c)
@@ -135,6 +165,46 @@ class Deliveries:
         for document_id in new.targets:
             self._tx.connection.execute(insert(TARGETS_TABLE).values(delivery_id=row.id, document_id=document_id))
 
+    def set_deadline(self, row: DeliveryRow, deadline: datetime) -> None:
+        """Set another deadline, which has not run out: until when it is to be with every recipient, UTC."""
+        values = {"deadline": deadline, "deadline_due": deadline, "expired_at": None}
+        self._tx.connection.execute(update(TABLE).where(TABLE.c.id == row.id).values(values))
+        words = f"{deadline:%Y-%m-%d %H:%M} UTC"
+        self._tx.timeline.record_change(
+            DELIVERIES, row.id, old=row.state, new=row.state, detail=Text(f"deadline {words}", f"hạn gửi {words}")
+        )
+
+    def list_deadlines_due(self, agency: str, *, limit: int) -> list[DeliveryRow]:
+        """List the deliveries whose deadline is over and was not looked at to the end, the earliest first."""
+        query = select(TABLE).where(TABLE.c.agency == agency, TABLE.c.deadline_due <= self._tx.now)
+        ordered = query.order_by(TABLE.c.deadline_due).limit(limit)
+        return [DeliveryRow.from_row(row) for row in self._tx.connection.execute(ordered).mappings()]
+
+    def mark_expired(self, row: DeliveryRow, *, detail: Text) -> None:
+        """Mark a delivery whose deadline ran out before it was with every recipient; its state stays."""
+        self._tx.connection.execute(update(TABLE).where(TABLE.c.id == row.id).values(expired_at=self._tx.now))
+        self._tx.timeline.record_change(DELIVERIES, row.id, old=row.state, new=EXPIRED, detail=detail)
+
+    def close_deadline(self, row: DeliveryRow) -> None:
+        """Note that the deadline was looked at to the end."""
+        same = and_(TABLE.c.id == row.id, TABLE.c.deadline_due == row.deadline_due)
+        self._tx.connection.execute(update(TABLE).where(same).values(deadline_due=None))
+
+    def list_silent(
+        self, agency: str, *, sent_after: datetime, sent_before: datetime, limit: int, hub: str = LONE_HUB
+    ) -> list[DeliveryRow]:
+        """List the documents that a hub took between two times, and of which nobody reported anything."""
+        is_silent = exists().where(
+            RECIPIENTS_TABLE.c.delivery_id == TABLE.c.id,
+            RECIPIENTS_TABLE.c.last_code.is_(None),
+            RECIPIENTS_TABLE.c.refused_at.is_(None),
+        )
+        then = and_(TABLE.c.sent_at > sent_after, TABLE.c.sent_at < sent_before)
+        query = select(TABLE).where(TABLE.c.agency == agency, TABLE.c.state == DeliveryState.SENT, then, is_silent)
+        query = query.where(TABLE.c.hub == hub)
+        ordered = query.order_by(TABLE.c.sent_at.desc()).limit(limit)
+        return [DeliveryRow.from_row(row) for row in self._tx.connection.execute(ordered).mappings()]
+
     def find_by_document_id(self, agency: str, document_id: str) -> DeliveryRow | None:
         """Find the delivery of a document."""
         found = _SELECT_BY_DOCUMENT_ID.fetch_first(self._tx.connection, {"agency": agency, "document_id": document_id})
@@ -146,6 +216,8 @@ class Deliveries:
 
     def find_all(self, agency: str, *, limit: int | None = None, **values: Any) -> list[DeliveryRow]:
         """Find an agency's deliveries whose columns have some values, newest first."""
+        if match_nothing(values):
+            return []
         return self._select_newest(agency, *match_columns(TABLE, values), limit=limit)
 
     def _select_newest(self, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[DeliveryRow]:
@@ -231,12 +303,12 @@ class Deliveries:
 
     def list_changes_to(self, agency: str, document_id: str, business: str | None = None) -> list[DeliveryRow]:
         """List the packets that ask to recall, update or replace a document of ours, newest first."""
-        where: list[ColumnElement[bool]] = [
-            TABLE.c.id.in_(select(TARGETS_TABLE.c.delivery_id).where(TARGETS_TABLE.c.document_id == document_id))
-        ]
+        # Few rows act on a document. SQLite would look for them among all of the agency's, if an index had these.
+        targets = select(TARGETS_TABLE.c.delivery_id).where(TARGETS_TABLE.c.document_id == document_id)
+        query = select(TABLE).where(TABLE.c.id.in_(targets), TABLE.c.agency + "" == agency).order_by(TABLE.c.id.desc())
         if business is not None:
-            where.append(TABLE.c.business == business)
-        return self._select_newest(agency, *where)
+            query = query.where(TABLE.c.business + "" == business)
+        return [DeliveryRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
 
     def load_targets(self, delivery_ids: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
         """Load the documents that some deliveries act on, by the delivery's key."""
@@ -255,7 +327,7 @@ class Deliveries:
     def list_departed(
         self, row: DeliveryRow, organ_ids: Collection[str], *, since: datetime | None
     ) -> list[DeliveryRow]:
-        """List the other deliveries to any of some organisations that left, or may have, newest first.
+        """List the other deliveries over a hub to any of some organisations that left, or may have, newest first.
 
         Args:
             row: the delivery.
@@ -268,7 +340,8 @@ class Deliveries:
         goes_there = exists().where(
             RECIPIENTS_TABLE.c.delivery_id == TABLE.c.id, RECIPIENTS_TABLE.c.organ_id.in_(sorted(organ_ids))
         )
-        return self._select_newest(row.agency, TABLE.c.id != row.id, has_left, goes_there)
+        is_there = TABLE.c.hub == row.hub
+        return self._select_newest(row.agency, TABLE.c.id != row.id, has_left, goes_there, is_there)
 
     def move(
         self, row: DeliveryRow, new: DeliveryState, *, detail: Text | str = "", cause: Text | None = None, **values: Any
@@ -340,15 +413,22 @@ class Deliveries:
             stated_at=stated_at,
         )
 
-    def claim_known(self, row: DeliveryRow, lease: Lease) -> DeliveryRow:
-        """Claim a delivery as its caller knows it.
+    def claim_known(self, row: DeliveryRow, lease: Lease, *, hub: str = LONE_HUB) -> DeliveryRow:
+        """Claim a delivery, which was never sent, as its caller knows it.
+
+        Args:
+            row: the delivery.
+            lease: the worker.
+            hub: name of the hub that it is sent to.
 
         Raises:
             LeaseLost: somebody else has claimed it by now.
         """
-        return replace(
-            row, **self._tx.leases.claim_from_state(DELIVERIES, lease, row.id, state=row.state, fencing_token=row.fence)
+        also = {} if row.hub == hub else {"hub": hub}
+        changed = self._tx.leases.claim_from_state(
+            DELIVERIES, lease, row.id, state=row.state, fencing_token=row.fence, **also
         )
+        return replace(row, **changed)
 
     def claim_next(
         self,
@@ -360,6 +440,8 @@ class Deliveries:
         after_id: int = 0,
         only_id: int | None = None,
         longest_due_first: bool = False,
+        hub: str | None = None,
+        is_sending: bool = True,
     ) -> DeliveryRow | None:
         """Claim the next delivery that waits, or one of them.
 
@@ -371,8 +453,12 @@ class Deliveries:
             after_id: only rows with a greater key.
             only_id: only this row.
             longest_due_first: see `Leases.claim`.
+            hub: name of the hub that it is sent to, where an agency has several: only what that may get or has.
+            is_sending: whether that is the hub that sends now.
         """
-        where = TABLE.c.id == only_id if only_id is not None else None
+        conditions = [] if only_id is None else [TABLE.c.id == only_id]
+        conditions += [] if hub is None else [build_hub_condition(DELIVERIES, hub, is_sending=is_sending)]
+        where = None if not conditions else conditions[0] if len(conditions) == 1 else and_(*conditions)
         rows = self._tx.leases.claim(
             DELIVERIES,
             lease,
@@ -382,6 +468,7 @@ class Deliveries:
             only_due=only_due,
             after_id=after_id,
             longest_due_first=longest_due_first,
+            hub=hub,
         )
         return DeliveryRow.from_row(rows[0]) if rows else None
 

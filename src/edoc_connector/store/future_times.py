@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Table, and_, or_, update
 
-from .._core import get_logger
+from .._core import get_logger, split_job_name
 from ._sql import TABLES
 from .state_machine import MACHINES, StateMachine
 
@@ -51,7 +51,7 @@ class OverdueLimits:
 
     def get_job_wait(self, job: JobRow) -> timedelta:
         """Get the longest that a job may wait: its interval, or after a failure a back-off."""
-        interval = self.jobs.get(job.job, self.wait)
+        interval = self.jobs.get(split_job_name(job.job)[0], self.wait)
         return interval if job.failures == 0 else max(interval, self.wait)
 
     def build_bounds(self, now: datetime) -> dict[str, datetime]:

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, bindparam, exists, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from .._core import Text
 from ._sql import TABLES, CompiledStatement, Row, UtcTime
@@ -19,6 +32,7 @@ from .future_times import (
     has_single_clock,
     list_attempt_conditions,
 )
+from .rows import CONFIRM
 from .state_machine import DELIVERIES, MACHINES, OUTGOING, RECEIPTS, DeliveryState, StateMachine
 from .transitions import HeldRow
 
@@ -28,6 +42,11 @@ if TYPE_CHECKING:
 _SENDING_MACHINES = (DELIVERIES, OUTGOING)  # what this side of a connector sends
 _SENDABLE_STATES = (DeliveryState.READY, DeliveryState.UNKNOWN)  # the same for both
 _CLAIM_COLUMNS = ("state", "attempts", "lease_owner", "lease_until", "fence")
+# What is of the hub before, where another one takes a row over; a packet without a hash is built anew.
+_OF_ANOTHER_HUB: dict[str, dict[str, Any]] = {
+    DELIVERIES.subject: {"hub_doc_id": None},
+    OUTGOING.subject: {"hub_doc_id": None, "copy_doc_id": None, "sha256": None},
+}
 
 
 @dataclass(slots=True)
@@ -144,6 +163,7 @@ class Leases:
         after_id: int = 0,
         count_attempt: bool = False,
         longest_due_first: bool = False,
+        hub: str | None = None,
     ) -> list[Row]:
         """Claim rows for one worker: nobody else gets them until the lease ends.
 
@@ -159,6 +179,7 @@ class Leases:
             after_id: only rows with a greater key; who walks through the rows meets each once.
             count_attempt: whether the attempt counts from now on, so that one which ends the process counts too.
             longest_due_first: whether those go first that are due for the longest time, and not the oldest rows.
+            hub: name of the hub that the rows are sent to, where an agency has several; they are at that from now on.
         """
         parameters = {"agency": agency, "now": self._tx.now, "after_id": after_id, "limit": limit}
         found = self._lock_claimable(
@@ -166,10 +187,14 @@ class Leases:
             only_ids,
             parameters,
         )
-        rows = [self._record_claim(machine, lease, row, extra_attempts=int(count_attempt)) for row in found]
+        rows = [
+            _bind(machine, self._record_claim(machine, lease, row, extra_attempts=int(count_attempt)), hub)
+            for row in found
+        ]
+        columns = _CLAIM_COLUMNS if hub is None else (*_CLAIM_COLUMNS, "hub", *_OF_ANOTHER_HUB[machine.subject])
         for state in dict.fromkeys(row["state"] for row in found):
             held_rows = [
-                HeldRow(claimed["id"], old["fence"], {name: claimed[name] for name in _CLAIM_COLUMNS})
+                HeldRow(claimed["id"], old["fence"], {name: claimed[name] for name in columns})
                 for old, claimed in zip(found, rows, strict=True)
                 if old["state"] == state
             ]
@@ -191,15 +216,23 @@ class Leases:
         return self._tx.connection.execute(query, parameters).mappings().all()
 
     def claim_from_state(
-        self, machine: StateMachine, lease: Lease, row_id: int, *, state: str, fencing_token: int
+        self, machine: StateMachine, lease: Lease, row_id: int, *, state: str, fencing_token: int, **also: Any
     ) -> dict[str, Any]:
         """Claim a row that is in a state which a leased one follows; returns the columns that changed.
+
+        Args:
+            machine: the kind of row.
+            lease: the worker and the time it needs.
+            row_id: the row.
+            state: its state.
+            fencing_token: its own.
+            also: further columns to set.
 
         Raises:
             LeaseLost: it is in that state no more, or was claimed.
         """
         leased_state = next(new for new in machine.list_next_states(state) if new in machine.leased_states)
-        values = {**self._build_lease_columns(lease), "fence": fencing_token + 1}
+        values = {**self._build_lease_columns(lease), "fence": fencing_token + 1, **also}
         self._tx.transitions.move(
             machine, row_id, old=state, new=leased_state, fencing_token=fencing_token, detail=lease.owner, **values
         )
@@ -235,6 +268,26 @@ class Leases:
             self._tx.connection.execute(query.order_by(table.c.id).with_for_update(skip_locked=True)).mappings().all()
         )
 
+    def count_expired(self, agency: str, *, before: datetime) -> tuple[int, datetime | None]:
+        """Count the rows in a leased state whose lease ran out before a time.
+
+        Returns:
+            How many, and the end of the lease that ran out first; None where there is none.
+        """
+        count, first = 0, None
+        for machine in MACHINES:
+            table = TABLES[machine.table_name]
+            is_expired = (
+                table.c.agency == agency,
+                table.c.state.in_(sorted(machine.leased_states)),
+                table.c.lease_until <= before,
+            )
+            query = select(func.count(), func.min(table.c.lease_until)).where(*is_expired)
+            number, earliest = self._tx.connection.execute(query).one()
+            count += number
+            first = earliest if first is None else min(first, earliest or first)
+        return count, first
+
     def renew(self, table_name: str, lease: Lease, row_ids: Collection[int]) -> int:
         """Extend a worker's leases on some rows, where they have not run out; returns how many."""
         table = TABLES[table_name]
@@ -251,6 +304,33 @@ class Leases:
         if only_id is not None:
             own_leases = and_(own_leases, table.c.id == only_id)
         return self._tx.connection.execute(update(table).where(own_leases).values(lease_until=self._tx.now)).rowcount
+
+
+def _bind(machine: StateMachine, row: Row, hub: str | None) -> Row:
+    """Bind a row to the hub that it is sent to; what another hub told of it is not that one's."""
+    if hub is None or row["hub"] == hub:
+        return row
+    return {**row, "hub": hub, **_OF_ANOTHER_HUB[machine.subject]}
+
+
+@cache
+def build_hub_condition(machine: StateMachine, hub: str, *, is_sending: bool) -> ColumnElement[bool]:
+    """Build the condition that a row that waits is one hub's; always the same object.
+
+    What may be at a hub is that one's alone, and a confirmation or a report the one's that offered the packet. All else
+    goes to the hub that sends now.
+
+    Args:
+        machine: deliveries or messages.
+        hub: name of the hub.
+        is_sending: whether it is the one that sends.
+    """
+    table = TABLES[machine.table_name]
+    is_bound = table.c.state == str(DeliveryState.UNKNOWN)
+    if machine is OUTGOING:
+        is_bound = or_(is_bound, table.c.kind == CONFIRM, table.c.is_tied)
+    is_ours = and_(is_bound, table.c.hub == hub)
+    return or_(is_ours, not_(is_bound)) if is_sending else is_ours
 
 
 @dataclass(frozen=True, slots=True)

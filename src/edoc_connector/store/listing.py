@@ -62,6 +62,8 @@ class PageRequest:
         """
         for bound in ("since", "until"):
             _require_aware(bound, filters.get(bound))
+        for name_of_filter, value in filters.items():
+            _require_text(name_of_filter, value)
         scope = _compute_scope(name, agency, filters)
         key = None if after is None else _decode_cursor(after, scope, by_time=by_time)
         return cls(scope=scope, limit=_require_limit(limit), key=key)
@@ -152,6 +154,15 @@ def _require_aware(name: str, moment: Any) -> None:
         raise InvalidQuery(
             f"{name} is no time with a time zone, in the years 1 to 9999: {moment!r}.",
             vi=f"{name} không phải thời điểm có múi giờ, từ năm 1 đến năm 9999: {moment!r}.",
+        )
+
+
+def _require_text(name: str, value: Any) -> None:
+    """Require of a text that every database takes it, so that a list is the same on each."""
+    if isinstance(value, str) and "\0" in value:
+        raise InvalidQuery(
+            f"{name} holds a NUL character, which no text here has: {value!r}.",
+            vi=f"{name} có ký tự NUL, không hợp lệ trong văn bản: {value!r}.",
         )
 
 

@@ -13,9 +13,9 @@ from ._sql import begin_transaction, find_database_file, make_engine, translate_
 from .log import move_chains
 from .procrastinate import upgrade_task_tables
 
-SCHEMA_REVISION = "0013"
+SCHEMA_REVISION = "0024"
 _BOTH_FORMS = "0012"  # the revision that has the evidence's chain and its log
-_VERSION_TABLE = "alembic_version"
+VERSION_TABLE = "alembic_version"
 _LOCK_KEY = 0x65646F63  # "edoc": one upgrade at a time on PostgreSQL, where DDL takes no lock of its own
 _LOCK = f"SELECT pg_advisory_xact_lock({_LOCK_KEY})"
 
@@ -50,7 +50,8 @@ def upgrade(url: str, *, tasks: bool = False) -> str:
 def upgrade_engine(engine: Engine) -> None:
     """Upgrade the database of an engine; one whose upgrade was interrupted goes on from there.
 
-    The evidence of before is moved between two revisions, so that it need not fit into one transaction.
+    The evidence of before is moved between two revisions, so that it need not fit into one transaction. An empty
+    database gets all of its tables in one: others see none of them, or all.
     """
     with translate_driver_errors():
         if _upgrade_to(engine, _BOTH_FORMS):
@@ -59,11 +60,14 @@ def upgrade_engine(engine: Engine) -> None:
 
 
 def _upgrade_to(engine: Engine, revision: str) -> bool:
-    """Upgrade to a revision, unless the database has it, and return whether it is its newest now."""
+    """Upgrade to a revision, an empty database to the newest, and return whether it has just the one asked for now."""
     with begin_transaction(engine, write=True) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text(_LOCK))
-        if read_revision(connection) != SCHEMA_REVISION:
+        current = read_revision(connection)
+        if current is None:
+            run_migrations(connection, SCHEMA_REVISION)
+        elif current != SCHEMA_REVISION:
             run_migrations(connection, revision)
         is_newest = read_revision(connection) == revision
         connection.commit()
@@ -102,9 +106,9 @@ def ensure_schema(engine: Engine, *, require_new: Callable[[], None]) -> bool:
 
 def read_revision(connection: Connection) -> str | None:
     """Read the revision of a database; None where it has none."""
-    if not inspect(connection).has_table(_VERSION_TABLE):
+    if not inspect(connection).has_table(VERSION_TABLE):
         return None
-    number = connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar()  # noqa: S608  a constant
+    number = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608  a constant
     return str(number) if number is not None else None
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    CompoundSelect,
     and_,
     bindparam,
     exists,
@@ -21,8 +23,9 @@ from sqlalchemy import (
     union_all,
 )
 
-from .._core import Text
-from ._sql import TABLES, CompiledStatement, Row, build_query_by_id, match_columns, split_keys
+from .._core import LONE_HUB, Text
+from ._sql import TABLES, CompiledStatement, Row, build_query_by_id, match_columns, match_nothing, split_keys
+from .leases import Lease, build_hub_condition
 from .rows import CONFIRM, STATUS, DeliveryRow, OutgoingRow, ReceiptRow
 from .spool import SpoolFile
 from .state_machine import DELIVERIES, OUTGOING, OutgoingState, StateMachine
@@ -30,7 +33,6 @@ from .status_rules import TAKE_BACK_CODE
 from .transitions import HeldRow
 
 if TYPE_CHECKING:
-    from .leases import Lease
     from .transaction import Tx
 
 TABLE = TABLES["outgoing"]
@@ -52,14 +54,21 @@ _IS_REFUSED = and_(
 )
 _DELIVERIES, _RECEIPTS = TABLES["deliveries"], TABLES["receipts"]
 _DOC_IDS: BindParameter[Any] = bindparam("doc_ids", expanding=True)
-_SELECT_BOUND = union_all(
-    select(literal(OUTGOING.subject).label("subject"), TABLE.c.id, TABLE.c.hub_doc_id, TABLE.c.state).where(
-        TABLE.c.agency == bindparam("agency"), TABLE.c.hub_doc_id.in_(_DOC_IDS), TABLE.c.kind == STATUS
-    ),
-    select(literal(DELIVERIES.subject), _DELIVERIES.c.id, _DELIVERIES.c.hub_doc_id, _DELIVERIES.c.state).where(
-        _DELIVERIES.c.agency == bindparam("agency"), _DELIVERIES.c.hub_doc_id.in_(_DOC_IDS)
-    ),
-)
+
+
+def _build_bound_query(is_named: Callable[[ColumnElement[Any]], ColumnElement[bool]]) -> CompoundSelect[Any]:
+    return union_all(
+        select(literal(OUTGOING.subject).label("subject"), TABLE.c.id, TABLE.c.hub_doc_id, TABLE.c.state).where(
+            TABLE.c.agency == bindparam("agency"), is_named(TABLE.c.hub_doc_id), TABLE.c.kind == STATUS
+        ),
+        select(literal(DELIVERIES.subject), _DELIVERIES.c.id, _DELIVERIES.c.hub_doc_id, _DELIVERIES.c.state).where(
+            _DELIVERIES.c.agency == bindparam("agency"), is_named(_DELIVERIES.c.hub_doc_id)
+        ),
+    )
+
+
+_SELECT_BOUND = _build_bound_query(lambda doc_id: doc_id.in_(_DOC_IDS))
+_SELECT_BOUND_TO_ONE = CompiledStatement(_build_bound_query(lambda doc_id: doc_id == bindparam("doc_id")))
 
 
 @dataclass(slots=True, eq=False)
@@ -87,7 +96,7 @@ class Outgoing:
             known = next(iter(self.find_all(receipt.agency, lane=lane, code=outcome)), None)
         if known is None:
             values = {"agency": receipt.agency, "kind": CONFIRM, "lane": lane, "receipt_id": receipt.id}
-            values |= {"code": outcome, "hub_doc_id": receipt.hub_doc_id}
+            values |= {"code": outcome, "hub_doc_id": receipt.hub_doc_id, "hub": receipt.hub}
             self._tx.transitions.insert_row(OUTGOING, values, state=OutgoingState.READY)
         elif known.state in {OutgoingState.SENT, OutgoingState.FAILED}:
             self.move(known, OutgoingState.READY, next_attempt_at=self._tx.now)
@@ -105,6 +114,8 @@ class Outgoing:
         message: str,
         receipt_id: int | None = None,
         delivery_id: int | None = None,
+        hub: str = LONE_HUB,
+        is_tied: bool = False,
     ) -> int:
         """Queue a status packet; returns its key.
 
@@ -115,10 +126,13 @@ class Outgoing:
             message: the status message as JSON; the packet is built of it when it is first sent.
             receipt_id: the receipt it is about.
             delivery_id: the delivery it is about (13).
+            hub: name of the hub that it is to be sent over.
+            is_tied: whether no other hub can be told it.
         """
         lane = f"receipt:{receipt_id}" if receipt_id is not None else f"delivery:{delivery_id}:{recipient}"
         values: dict[str, Any] = {"agency": agency, "kind": STATUS, "lane": lane, "code": code, "recipient": recipient}
         values |= {"message": message, "receipt_id": receipt_id, "delivery_id": delivery_id}
+        values |= {"hub": hub, "is_tied": is_tied}
         return self._tx.transitions.insert_row(
             OUTGOING, values, state=OutgoingState.READY, detail=f"{code} to {recipient}"
         )
@@ -136,6 +150,8 @@ class Outgoing:
         exclude: Collection[int] = (),
         longest_due_first: bool = False,
         only_kind: str | None = None,
+        hub: str | None = None,
+        is_sending: bool = True,
     ) -> list[OutgoingRow]:
         """Claim messages whose turn it is.
 
@@ -150,26 +166,28 @@ class Outgoing:
             exclude: not these.
             longest_due_first: see `Leases.claim`.
             only_kind: `CONFIRM` or `STATUS`; both where it is left out.
+            hub: name of the hub that they are sent to, where an agency has several: only what that may get or has.
+            is_sending: whether that is the hub that sends now.
         """
-        conditions = [_TURN_CONDITION]
-        conditions += [TABLE.c.id.not_in(sorted(exclude))] if exclude else []
-        conditions += [] if only_kind is None else [TABLE.c.kind == only_kind]
+        where = _build_claim_condition(_TURN_CONDITION, only_kind, hub, is_sending)
+        where = and_(where, TABLE.c.id.not_in(sorted(exclude))) if exclude else where
         rows = self._tx.leases.claim(
             OUTGOING,
             lease,
             agency=agency,
             states=states,
             only_ids=only_ids,
-            where=and_(*conditions),
+            where=where,
             only_due=only_due,
             limit=limit,
             after_id=after_id,
             longest_due_first=longest_due_first,
+            hub=hub,
         )
         return [OutgoingRow.from_row(row) for row in rows]
 
     def record_packets(self, packets: Sequence[tuple[OutgoingRow, SpoolFile]]) -> list[OutgoingRow]:
-        """Record the packets that were built for statuses; from now on these bytes are sent, however often.
+        """Record the packets that were built for statuses, in the evidence too; these bytes are sent, however often.
 
         Args:
             packets: the messages, claimed, and their packets.
@@ -180,6 +198,8 @@ class Outgoing:
         values = [{"spool_file": file.name, "sha256": file.sha256} for _, file in packets]
         held_rows = [HeldRow(row.id, row.fence, value) for (row, _), value in zip(packets, values, strict=True)]
         self._tx.transitions.update_all(OUTGOING, held_rows, state=OutgoingState.SENDING)
+        for row, _ in packets:  # no move: without this a pack that is made now would name what no entry names
+            self._tx.audit_log.record("packet", OUTGOING, row.id, {})
         return [
             replace(row, spool_file=file.name, sha256=file.sha256, updated_at=self._tx.now) for row, file in packets
         ]
@@ -218,6 +238,8 @@ class Outgoing:
 
     def find_all(self, agency: str, *, limit: int | None = None, **values: Any) -> list[OutgoingRow]:
         """Find an agency's messages whose columns have some values, newest first."""
+        if match_nothing(values):
+            return []
         return self._select_newest(agency, *match_columns(TABLE, values), limit=limit)
 
     def find_bound_to_others(self, machine: StateMachine, agency: str, doc_ids: Mapping[int, str]) -> frozenset[int]:
@@ -273,11 +295,14 @@ class Outgoing:
 
     def _select_bound(self, agency: str, doc_ids: Iterable[str]) -> Iterable[Row]:
         """Select the deliveries and statuses that the hub knows under some ids."""
-        values = {"agency": agency, "doc_ids": list(doc_ids)}
+        found = list(doc_ids)
+        if len(found) == 1:  # as for each document that is sent
+            return _SELECT_BOUND_TO_ONE.fetch_all(self._tx.connection, {"agency": agency, "doc_id": found[0]})
+        values = {"agency": agency, "doc_ids": found}
         return self._tx.connection.execute(_SELECT_BOUND, values).mappings().all()
 
     def list_departed(self, row: OutgoingRow, *, since: datetime | None) -> list[OutgoingRow]:
-        """List the other statuses to the same organisation that left, or may have, newest first.
+        """List the other statuses over a hub to the same organisation that left, or may have, newest first.
 
         Args:
             row: the status.
@@ -286,7 +311,7 @@ class Outgoing:
         is_recent = true() if since is None else TABLE.c.sent_at >= since
         has_left = or_(is_recent, and_(TABLE.c.sent_at.is_(None), or_(TABLE.c.attempts > 0, _IS_UNSETTLED)))
         where = (TABLE.c.kind == STATUS, TABLE.c.recipient == row.recipient, TABLE.c.id != row.id, has_left)
-        return self._select_newest(row.agency, *where, TABLE.c.spool_file.is_not(None))
+        return self._select_newest(row.agency, *where, TABLE.c.spool_file.is_not(None), TABLE.c.hub == row.hub)
 
     def list_refused(self, agency: str) -> list[tuple[OutgoingRow, str]]:
         """List the messages that were refused, and it matters, with the document that each is about; oldest first.
@@ -323,7 +348,9 @@ class Outgoing:
         rows: list[OutgoingRow] = []
         for column, keys in ((TABLE.c.delivery_id, delivery_ids), (TABLE.c.receipt_id, receipt_ids)):
             for chunk in split_keys(sorted(set(keys))):
-                rows += self._select_newest(agency, column.in_(chunk), *where)
+                # For two keys and more SQLite would walk along an index of the agency, through all of its rows.
+                query = select(TABLE).where(TABLE.c.agency + "" == agency, column.in_(chunk), *where)
+                rows += map(OutgoingRow.from_row, self._tx.connection.execute(query).mappings())
         return sorted(rows, key=lambda row: row.id)
 
     def requeue_refused(self, receipt: ReceiptRow) -> None:
@@ -365,6 +392,17 @@ def build_turn_condition() -> ColumnElement[bool]:
 
 
 _TURN_CONDITION = build_turn_condition()
+
+
+@cache
+def _build_claim_condition(
+    turn: ColumnElement[bool], only_kind: str | None, hub: str | None, is_sending: bool
+) -> ColumnElement[bool]:
+    """Build the condition of `Outgoing.claim_batch`; always the same object."""
+    conditions = [turn]
+    conditions += [] if hub is None else [build_hub_condition(OUTGOING, hub, is_sending=is_sending)]
+    conditions += [] if only_kind is None else [TABLE.c.kind == only_kind]
+    return and_(*conditions)
 
 
 def _format_confirm_lane(receipt: ReceiptRow) -> str:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 TABLE = TABLES["delivery_recipients"]
 
+REFUSED_LATER = "refused_later"
+"""What the timeline of a delivery says when the hub is found to have refused it for a recipient after it took it."""
+
 # Made once: every document needs them.
 _DELIVERY_IDS: BindParameter[Any] = bindparam("delivery_ids", expanding=True)
 _QUERY = select(TABLE).where(TABLE.c.delivery_id.in_(_DELIVERY_IDS)).order_by(TABLE.c.id)
@@ -107,6 +110,7 @@ class Recipients:
             row.last_code, change=row.change, is_change_packet=delivery.business != "new"
         )
         values: dict[str, Any] = {} if in_order else {"out_of_order": row.out_of_order + 1}
+        values |= {"refused_at": None, "refusal": None, "refusal_vi": None}  # it came to the recipient after all
         answer = delivery.business == "new" and code in CHANGE_BY_ANSWER
         if in_order or not (answer or is_not_further(row.last_code, code)):
             values |= {"last_description": description, "last_at": reported_at, "authority": authority}
@@ -129,6 +133,30 @@ class Recipients:
             stated_at=reported_at,
         )
         return in_order
+
+    def record_late_refusal(self, delivery: DeliveryRow, organ_id: str, *, words: Text) -> bool:
+        """Record that the hub, which took the document, did not bring it to a recipient.
+
+        A later status of the recipient corrects that.
+
+        Args:
+            delivery: the document.
+            organ_id: the recipient.
+            words: what the hub says.
+
+        Returns:
+            Whether that is new, and not contradicted by what the recipient reported.
+        """
+        self.lock(delivery.id)
+        row = self.find(delivery.id, organ_id)
+        if row is None or row.last_code is not None or row.refused_at is not None:
+            return False
+        values = {"refused_at": self._tx.now, "refusal": words.en, "refusal_vi": words.vi}
+        self._tx.connection.execute(update(TABLE).where(TABLE.c.id == row.id).values(values))
+        self._tx.timeline.record_change(
+            DELIVERIES, delivery.id, old=delivery.state, new=REFUSED_LATER, detail=words, recipient=organ_id
+        )
+        return True
 
     def _settle_reported(self, delivery: DeliveryRow, organ_id: str, code: str) -> None:
         """Settle a delivery whose outcome was unknown: it came to a recipient, so the hub has it."""

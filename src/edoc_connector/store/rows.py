@@ -75,6 +75,10 @@ class DeliveryRow(QueuedRow):
     sent_at: datetime | None
     never_accepted: bool
     was_unknown: bool
+    hub: str
+    deadline: datetime | None
+    deadline_due: datetime | None
+    expired_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +94,9 @@ class RecipientRow(TableRow):
     change: str | None
     out_of_order: int
     authority: str | None
+    refused_at: datetime | None
+    refusal: str | None
+    refusal_vi: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +131,7 @@ class ReceiptRow(QueuedRow):
     authority: str | None
     authority_findings: str | None
     took_effect: bool
+    hub: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +152,8 @@ class OutgoingRow(QueuedRow):
     sent_at: datetime | None
     copy_doc_id: str | None
     was_unknown: bool
+    hub: str
+    is_tied: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +176,29 @@ class TimelineRow(TableRow):
     def text(self) -> Text:
         """Give the words in both languages."""
         return Text(self.detail, self.detail if self.detail_vi is None else self.detail_vi)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldRow(TableRow):
+    """A legal hold: nothing of the document may be removed.
+
+    Args:
+        agency: code of the agency of ours.
+        document_id: the document, sent or received.
+        reason: why, in a person's words.
+        placed_by: who placed it.
+        placed_at: when, UTC.
+        released_by: who released it; None as long as it holds.
+        released_at: when, UTC.
+    """
+
+    agency: str
+    document_id: str
+    reason: str
+    placed_by: str
+    placed_at: datetime
+    released_by: str | None
+    released_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,13 +247,41 @@ class StoreIdentity(TableRow):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectoryRow(TableRow):
-    """An agency in the hub's directory, with its code of either system."""
+    """An agency in a directory, with its code of either system and its life.
 
-    agency: str
+    Args:
+        directory_id: key of the directory.
+        code: its code.
+        other_code: its code of the other system.
+        name: its name.
+        parent: code of the agency above it.
+        email: e-mail address.
+        successor: code that took its place; several, parted by spaces, where it was split.
+        valid_from: first day of the code; None where nobody says.
+        valid_to: last day of it; None where it has none, or nobody says.
+        active: whether the hub listed it when it was last asked.
+        updated_at: when any of this last changed, UTC.
+    """
+
+    directory_id: int
     code: str
     other_code: str | None
     name: str
     parent: str | None
     email: str | None
+    successor: str | None
+    valid_from: date | None
+    valid_to: date | None
     active: bool
     updated_at: datetime
+
+    @property
+    def successors(self) -> tuple[str, ...]:
+        """The codes that took its place."""
+        return tuple((self.successor or "").split())
+
+    def has_ended(self, day: date) -> bool:
+        """Tell whether the code is none any more on a day, in Vietnam."""
+        if self.valid_to is not None and self.active:
+            return self.valid_to < day
+        return not self.active or self.successor is not None

@@ -17,11 +17,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from .._core import Text
+from .._core import Labelled, Text, label_members
 from ..errors import StoreError
 
 
-class DeliveryState(StrEnum):
+@label_members(
+    {
+        "ready": Text("to be sent", "chờ gửi"),
+        "sending": Text("being sent", "đang gửi"),
+        "unknown": Text("outcome unknown", "chưa rõ kết quả"),
+        "sent": Text("sent", "đã gửi"),
+        "failed": Text("failed", "không gửi được"),
+    }
+)
+class DeliveryState(Labelled, StrEnum):
     """Where a packet that we send stands with the hub."""
 
     READY = "ready"
@@ -31,7 +40,18 @@ class DeliveryState(StrEnum):
     FAILED = "failed"
 
 
-class ReceiptState(StrEnum):
+@label_members(
+    {
+        "listed": Text("to be downloaded", "chờ tải về"),
+        "waiting": Text("to be handled", "chờ xử lý"),
+        "handling": Text("being handled", "đang xử lý"),
+        "handled": Text("handled", "đã xử lý"),
+        "confirmed": Text("confirmed", "đã xác nhận với trục"),
+        "duplicate": Text("came twice", "bản trùng"),
+        "quarantined": Text("set aside", "đã cách ly"),
+    }
+)
+class ReceiptState(Labelled, StrEnum):
     """Where a packet that came in stands."""
 
     LISTED = "listed"
@@ -43,7 +63,16 @@ class ReceiptState(StrEnum):
     QUARANTINED = "quarantined"
 
 
-class OutgoingState(StrEnum):
+@label_members(
+    {
+        "ready": Text("to be sent", "chờ gửi"),
+        "sending": Text("being sent", "đang gửi"),
+        "unknown": Text("outcome unknown", "chưa rõ kết quả"),
+        "sent": Text("sent", "đã gửi"),
+        "failed": Text("failed", "không gửi được"),
+    }
+)
+class OutgoingState(Labelled, StrEnum):
     """Where a confirmation or a status packet of ours stands."""
 
     READY = "ready"

@@ -9,12 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from .._core import Text
+from .._core import Labelled, Text, label_members
 from ..edxml import StatusCode
 from ..errors import StatusNotAllowed
 
 
-class Change(StrEnum):
+@label_members(
+    {
+        "asked": Text("has to answer 15 or 16", "chờ trả lời 15 hoặc 16"),
+        "agreed": Text("withdrawn", "đã đồng ý thu hồi, thay thế hoặc trả lại"),
+        "refused": Text("refused the change", "không đồng ý thay đổi"),
+    }
+)
+class Change(Labelled, StrEnum):
     """Where a request to take a document back, or to recall or replace it, stands."""
 
     ASKED = "asked"
@@ -22,7 +29,14 @@ class Change(StrEnum):
     REFUSED = "refused"
 
 
-class Authority(StrEnum):
+@label_members(
+    {
+        "authenticated": Text("authenticated", "đã xác thực bằng chữ ký"),
+        "hub-announced": Text("hub-announced", "theo thông báo của trục"),
+        "contradicted": Text("contradicted", "mâu thuẫn nơi gửi"),
+    }
+)
+class Authority(Labelled, StrEnum):
     """Who vouches that a packet is its sender's."""
 
     AUTHENTICATED = "authenticated"
@@ -32,18 +46,6 @@ class Authority(StrEnum):
     CONTRADICTED = "contradicted"
     """Nobody: the signature does not hold or is another's, or the hub announced another sender."""
 
-    @property
-    def text(self) -> Text:
-        """Its name in both languages."""
-        return _AUTHORITY_NAMES[self]
-
-
-_AUTHORITY_NAMES: Mapping[Authority, Text] = {
-    Authority.AUTHENTICATED: Text("authenticated", "đã xác thực bằng chữ ký"),
-    Authority.HUB_ANNOUNCED: Text("hub-announced", "theo thông báo của trục"),
-    Authority.CONTRADICTED: Text("contradicted", "mâu thuẫn nơi gửi"),
-}
-
 
 TAKE_BACK_CODE = "13"
 CHANGE_BY_ANSWER: Mapping[str, Change] = {"15": Change.AGREED, "16": Change.REFUSED}
@@ -52,6 +54,11 @@ _REQUEST_WORDS: Mapping[Change, Text] = {
     Change.ASKED: Text(", take-back requested", ", đang có yêu cầu thu hồi hoặc lấy lại"),
     Change.AGREED: Text(", withdrawn", ", đã thu hồi"),
 }
+
+_WITHDRAWN_CURE = Text(
+    " Enter it as withdrawn and say nothing about it: a handler asks receipt.withdrawn first.",
+    " Hãy vào sổ là đã thu hồi và không báo trạng thái nữa: trong hàm xử lý, hãy xem receipt.withdrawn trước.",
+)
 
 _KNOWN_CODES = frozenset(code.value for code in StatusCode)
 
@@ -118,13 +125,13 @@ def require_allowed_code(
     if code in allowed_codes:
         return
     standing = _describe_standing(last_code, change)
+    cure = _WITHDRAWN_CURE if change == Change.AGREED and not is_change_packet else Text("", "")
     raise StatusNotAllowed(
         f"status {describe_code(code)} may not be sent now: the document is {standing.en}; allowed: "
-        f"{_join_codes(allowed_codes).en or 'none'}.",
+        f"{_join_codes(allowed_codes).en or 'none'}.{cure.en}",
         vi=f"Chưa được gửi trạng thái {describe_code(code, vi=True)}: văn bản đang ở {standing.vi}; "
-        + (
-            f"chỉ được gửi: {_join_codes(allowed_codes).vi}." if allowed_codes else "không còn trạng thái nào được gửi."
-        ),
+        + (f"chỉ được gửi: {_join_codes(allowed_codes).vi}." if allowed_codes else "không còn trạng thái nào được gửi.")
+        + cure.vi,
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -15,17 +17,15 @@ from ..errors import NotFound
 from ._sql import (
     DRIVER_ERRORS,
     ConnectionSource,
-    SqliteConnectionSource,
     as_store_error,
     as_typed_error,
     find_database_file,
-    make_engine,
-    select_connection_source,
     translate_driver_errors,
 )
-from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
-from .log import EvidenceWriter, gather_entries
-from .maintenance import Announcement, Identity, IdentityWatch, require_never_there
+from .database import Database, SharedDatabases
+from .group_commit import GroupTransaction, SoloTransaction
+from .log import gather_entries
+from .maintenance import Announcement, Identity, IdentityWatch, require_known, require_never_there
 from .migrate import ensure_schema, read_revision
 from .procrastinate import TaskQueue, require_task_tables
 from .rows import StoreIdentity
@@ -33,6 +33,8 @@ from .spool import PacketFile, Spool, SpoolKeys
 from .transaction import Tx
 
 _PLACE_ON_SERVER = "SELECT oid, current_schema() FROM pg_database WHERE datname = current_database()"
+
+_person: ContextVar[str | None] = ContextVar("edoc_person", default=None)
 
 
 class Store:
@@ -42,42 +44,49 @@ class Store:
     machines on one PostgreSQL, may have the same store open.
 
     Args:
-        engine: the database; `Store.open` makes it.
+        database: the database; `Store.open` opens it.
         spool: where packets lie.
+        leave: closes the database, or leaves it to the other stores that use it.
         clock: gives the time of each transaction, aware UTC.
         tasks: queues what each transaction makes due, for workers on an engine; None where they look for it themselves.
         actor: who writes, where a transaction does not say.
+        archives: folder with the files of archives of the evidence.
     """
 
     def __init__(
         self,
-        engine: Engine,
+        database: Database,
         spool: Spool,
         *,
+        leave: Callable[[], None],
         clock: Callable[[], datetime] = utc_now,
         tasks: TaskQueue | None = None,
         actor: str = "",
+        archives: Path | None = None,
     ) -> None:
-        self._engine = engine
+        self.archives = archives
+        self._engine = database.engine
+        self._leave = leave
+        self._is_closed = False
         self._actor = actor
         self.spool = spool
         self.clock = clock
-        self._connections = connections = select_connection_source(engine)
-        is_file = isinstance(connections, SqliteConnectionSource)
-        self._evidence = evidence = EvidenceWriter(connections, clock=clock, in_commit=is_file)
-        self._new_transaction = (
-            GroupCommit(connections, evidence).transaction
-            if is_file
-            else partial(SoloTransaction, connections, evidence)
-        )
+        self._connections = database.connections
+        self._evidence = database.evidence
+        self._new_transaction = database.new_transaction
         self.tasks = tasks
-        with StoreSnapshot(self, connections) as tx:
+        with StoreSnapshot(self, self._connections) as tx:
             self._watch = IdentityWatch(Identity(tx).read())
 
     @property
     def identity(self) -> StoreIdentity:
         """Which store it is, as of the last look."""
         return self._watch.identity
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it was found deleted, moved, replaced or turned back: the program has to be started again."""
+        return self._watch.is_refused or self._connections.is_lost
 
     def require_same(self, agency: str) -> None:
         """Require that the database is the one that was opened, and has not forgotten anything.
@@ -153,6 +162,8 @@ class Store:
         owner: str = "",
         spool_keys: SpoolKeys | None = None,
         drafts: Path | None = None,
+        archives: Path | None = None,
+        databases: SharedDatabases | None = None,
     ) -> Store:
         """Open a store; an empty database gets its tables.
 
@@ -164,28 +175,33 @@ class Store:
             owner: the agency whose packets come into the spool, and in whose name is written.
             spool_keys: the keys of packets that are encrypted at rest.
             drafts: folder of packets in the making; left out, one in the spool.
+            archives: folder with the files of archives of the evidence.
+            databases: where other stores of this process find the same database; left out, it is this store's alone.
 
         Raises:
             ConfigError: tasks are asked for, and the database is not PostgreSQL or procrastinate is not installed.
-            StoreError: it cannot be opened, has another schema revision, or is gone: see `require_never_there`.
+            StoreError: it cannot be opened, has another schema revision, or is gone: see `require_never_there` and
+                `require_known`.
         """
-        engine = make_engine(url)
+        if databases is None:
+            database = Database(url, clock=clock)
+            leave = database.close
+        else:
+            database = databases.acquire(url, clock=clock)
+            leave = partial(databases.release, url)
         try:
             files = Spool(spool, owner=owner, keys=spool_keys, drafts=drafts)
-            require_new = partial(require_never_there, engine, files)
-            path = find_database_file(engine)
-            if path is not None:
-                if not path.exists():
-                    require_new()  # before SQLite makes the file
-                with translate_driver_errors():
-                    make_private_folder(path.parent)
-                    protect_database(path)
-            is_new = ensure_schema(engine, require_new=require_new)
-            queue = require_task_tables(engine, is_new=is_new) if tasks else None
-            return cls(engine, files, clock=clock, tasks=queue, actor=owner)
+            is_new = not database.is_prepared and _prepare(database.engine, files)
+            queue = require_task_tables(database.engine, is_new=is_new) if tasks else None
+            store = cls(database, files, leave=leave, clock=clock, tasks=queue, actor=owner, archives=archives)
+            database.is_prepared = True
+            if owner and not is_new:
+                with store.snapshot() as tx:
+                    require_known(tx, files, owner=owner, place=store.database)
         except BaseException:
-            engine.dispose()
+            leave()
             raise
+        return store
 
     def find_database_file(self) -> Path | None:
         """Find the file of the database; None for a server."""
@@ -201,10 +217,10 @@ class Store:
             return read_revision(tx.connection)
 
     def close(self) -> None:
-        """Link what was written to the evidence, and close every connection."""
-        self._evidence.finish()
-        self._connections.close()
-        self._engine.dispose()
+        """Link what was written to the evidence, and close every connection that no other store shares."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._leave()
 
     def __enter__(self) -> Store:
         return self
@@ -213,6 +229,19 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @contextmanager
+    def acting_as(self, person: str | None) -> Iterator[None]:
+        """Write what this thread, or task, does inside the block in a person's name; None leaves that as it is.
+
+        Args:
+            person: who acts, for timeline and evidence; goes before the actor that a transaction names.
+        """
+        token = _person.set(person or _person.get())
+        try:
+            yield
+        finally:
+            _person.reset(token)
 
     def transaction(self, actor: str | None = None) -> StoreTransaction:
         """Begin a transaction that writes: all of it is on the disk when the block ends, or none.
@@ -224,7 +253,7 @@ class Store:
             StoreError: nothing changed.
         """
         self._watch.require_unrefused()
-        return StoreTransaction(self, self._new_transaction(), actor or self._actor)
+        return StoreTransaction(self, self._new_transaction(), _person.get() or actor or self._actor)
 
     def finish_evidence(self) -> None:
         """Link what this process wrote to the evidence and did not link yet; fails for nothing."""
@@ -270,6 +299,19 @@ class Store:
         return StoreSnapshot(self, self._connections)
 
 
+def _prepare(engine: Engine, files: Spool) -> bool:
+    """Require the tables of a database, make those of an empty one, and return whether they were made."""
+    require_new = partial(require_never_there, engine, files)
+    path = find_database_file(engine)
+    if path is not None:
+        if not path.exists():
+            require_new()  # before SQLite makes the file
+        with translate_driver_errors():
+            make_private_folder(path.parent)
+            protect_database(path)
+    return ensure_schema(engine, require_new=require_new)
+
+
 class StoreTransaction:
     """A transaction of a store; entering it gives its `Tx`.
 
@@ -290,7 +332,8 @@ class StoreTransaction:
         except DRIVER_ERRORS as error:
             raise as_store_error(error) from error
         try:
-            self._tx = Tx(connection=self._group_transaction.connection, now=self._store.clock(), actor=self._actor)
+            self._tx = Tx(connection=self._group_transaction.connection, now=self._store.clock(), actor=self._actor,
+                          archives=self._store.archives)  # fmt: skip
         except BaseException as error:
             self._group_transaction.__exit__(type(error), error, error.__traceback__)
             raise
@@ -340,7 +383,7 @@ class StoreSnapshot:
             self._connection = self._connections.begin(write=False)
         except DRIVER_ERRORS as error:
             raise as_store_error(error) from error
-        return Tx(connection=self._connection, now=self._store.clock(), actor="")
+        return Tx(connection=self._connection, now=self._store.clock(), actor="", archives=self._store.archives)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import Connection, func, select
 
 from ._sql import Row
 from .deliveries import Deliveries
+from .desk import DeskUsers
 from .directory import Directory
+from .folder_items import FolderItems
+from .gateway import Changes, GatewayKeys, GatewayRequests, Webhooks
+from .hub_roles import HubRoles
+from .imports import Imports
 from .leases import Leases
-from .log import AuditEvent, AuditLog, EvidenceLog
+from .log import AuditEvent, AuditLog, EvidenceArchives, EvidenceLog
 from .outgoing import Outgoing
 from .receipts import Receipts
 from .recipients import Recipients
+from .registers import Registers
 from .schedule import Schedule
 from .timeline import Timeline
 from .transitions import Transitions
@@ -49,12 +56,14 @@ class Tx:
         timeline_rows: what is to be written to the timeline, when it ends or is looked at; see `Timeline`.
         identities: the rows that it inserted or moved, by subject and key, as they are now: what identifies them in the
             evidence. Who sets such a column in another way than by a move takes the row out of here.
+        archives: folder with the files of archives of the evidence; None where the settings name none.
         finished_jobs: jobs that were done, by agency and name, and when they are due again.
     """
 
     connection: Connection
     now: datetime
     actor: str
+    archives: Path | None = None
     audit_events: list[AuditEvent] = field(default_factory=list, repr=False)
     timeline_rows: list[dict[str, Any]] = field(default_factory=list, repr=False)
     identities: dict[tuple[str, int], Row] = field(default_factory=dict, repr=False)
@@ -69,8 +78,18 @@ class Tx:
     timeline = _repository(Timeline)
     directory = _repository(Directory)
     schedule = _repository(Schedule)
+    hub_roles = _repository(HubRoles)
     audit_log = _repository(AuditLog)
     evidence_log = _repository(EvidenceLog)
+    evidence_archives = _repository(EvidenceArchives)
+    changes = _repository(Changes)
+    registers = _repository(Registers)
+    desk_users = _repository(DeskUsers)
+    gateway_keys = _repository(GatewayKeys)
+    gateway_requests = _repository(GatewayRequests)
+    webhooks = _repository(Webhooks)
+    folder_items = _repository(FolderItems)
+    imports = _repository(Imports)
 
     def advisory_lock(self, name: str) -> None:
         """Lock a name until the transaction ends; wait while another transaction has it.

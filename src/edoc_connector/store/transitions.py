@@ -256,6 +256,13 @@ class Transitions:
             for held_row in rows:
                 self._tx.identities.pop((machine.subject, held_row.row_id), None)
 
+    def has_rows(self, machine: StateMachine, agency: str) -> bool:
+        """Whether there is any row of an agency."""
+        table = TABLES[machine.table_name]
+        return (
+            self._tx.connection.execute(select(table.c.id).where(table.c.agency == agency).limit(1)).first() is not None
+        )
+
     def count_by_state(self, machine: StateMachine, agency: str) -> dict[str, int]:
         """Count an agency's rows by state."""
         table = TABLES[machine.table_name]

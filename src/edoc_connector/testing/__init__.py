@@ -10,13 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .assertions import assert_fields, assert_statuses
     from .hub import RunningHub
     from .keys import AgencyKeys, agency_keys, authority
+    from .office import MockOffice
     from .samples import RECIPIENT, SENDER, sample_document, sample_pdf
 
 _HOMES = {
+    "assertions": ("assert_fields", "assert_statuses"),
     "hub": ("RunningHub",),
     "keys": ("AgencyKeys", "agency_keys", "authority"),
+    "office": ("MockOffice",),
     "samples": ("RECIPIENT", "SENDER", "sample_document", "sample_pdf"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -32,8 +36,11 @@ __all__ = [
     "RECIPIENT",
     "SENDER",
     "AgencyKeys",
+    "MockOffice",
     "RunningHub",
     "agency_keys",
+    "assert_fields",
+    "assert_statuses",
     "authority",
     "sample_document",
     "sample_pdf",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from edoc_connector._core import format_url
+from edoc_connector._serving import HttpServer
 from edoc_connector.errors import ConfigError
 from edoc_connector.mockhub import (
     AgencySpec,
@@ -21,9 +23,11 @@ from edoc_connector.mockhub import (
     MockHubConfig,
     Packet,
     Receipt,
-    Server,
+    RequestLog,
+    SeenRequest,
+    TlsFiles,
     build_server,
-    format_url,
+    make_tls_files,
     open_listener,
 )
 
@@ -53,21 +57,26 @@ class RunningHub:
     Args:
         config: how it behaves. ``clock_offset``, ``clock_tolerance`` and agencies can be changed while it runs.
 
+    With ``tls`` it speaks HTTPS; `authority` is what clients are to trust.
     Use it as a context manager. `stop` and `start` make it unreachable for a while; data, port and faults stay.
 
     Attributes:
         faults: plan of faults, see `Fault`.
     """
 
-    def __init__(self, config: MockHubConfig) -> None:
-        self.faults = FaultPlan()
+    def __init__(self, config: MockHubConfig, *, tls: bool = False) -> None:
+        self.faults = FaultPlan(config.fault_seed)
+        for fault in config.faults:
+            self.faults.add(fault)
+        self._requests = RequestLog()
         self._config = config
+        self._tls: TlsFiles | None = make_tls_files(config.data / "tls", "127.0.0.1") if tls else None
         self._agencies = list(config.agencies)
         self._tamper: Callable[[bytes], bytes] | None = None
         self._port = 0
         self._url = ""
         self._hub: Hub | None = None
-        self._server: Server | None = None
+        self._server: HttpServer | None = None
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
@@ -166,6 +175,17 @@ class RunningHub:
         self.hub.add_agency(spec)
         return spec
 
+    def add_agencies(self, specs: Sequence[AgencySpec]) -> None:
+        """Register many agencies at once, a whole directory."""
+        self._agencies += specs
+        self.hub.add_agencies(specs)
+
+    def remove_agencies(self, codes: Sequence[str]) -> None:
+        """Take agencies off the directory, as codes end in a reform."""
+        gone = set(codes)
+        self._agencies = [spec for spec in self._agencies if spec.code not in gone]
+        self.hub.storage.remove_agencies(codes, at=self.hub.now())
+
     def lock(self, code: str, *, locked: bool = True) -> None:
         """Lock an agency, so that nothing can be sent to it, or unlock it."""
         self.hub.storage.mark_agency(code, locked=locked, at=self.hub.now())
@@ -173,6 +193,21 @@ class RunningHub:
     def offer(self, data: bytes, *, sender: str, to: str, message_type: str = "edoc", doc_id: str = "") -> str:
         """Put bytes up for a receiver without any check; returns the docId. The arguments are those of `Hub.offer`."""
         return self.hub.offer(data, sender=sender, to=[to], message_type=message_type, doc_id=doc_id)
+
+    @property
+    def authority(self) -> Path:
+        """File of the throwaway authority that a client is to trust.
+
+        Raises:
+            RuntimeError: the hub has no TLS.
+        """
+        if self._tls is None:
+            raise RuntimeError("the mock hub has no TLS: make it with RunningHub(config, tls=True)")
+        return self._tls.authority
+
+    def requests(self, path: str = "*", agency: str = "") -> list[SeenRequest]:
+        """List the calls in the order they came: all, or those of one path, or of one agency or system."""
+        return self._requests.list_seen(path, agency)
 
     def packets(self) -> list[HubPacket]:
         """List every packet the hub holds, in the order it took them."""
@@ -197,15 +232,15 @@ class RunningHub:
         if self._server is not None:
             raise RuntimeError("the mock hub is running already")
         hub = Hub(replace(self._config, agencies=tuple(self._agencies)))
-        hub.faults, hub.tamper = self.faults, self._tamper
+        hub.faults, hub.tamper, hub.requests = self.faults, self._tamper, self._requests
         try:
             listener = open_listener("127.0.0.1", self._port)
         except ConfigError:
             hub.close()
             raise
-        self._port, self._url = listener.getsockname()[1], format_url(listener)
+        self._port, self._url = listener.getsockname()[1], format_url(listener, tls=self._tls is not None)
         ready = threading.Event()
-        server = build_server(hub, listener, on_ready=lambda _: ready.set())
+        server = build_server(hub, listener, on_ready=lambda _: ready.set(), tls=self._tls)
         thread = threading.Thread(target=server.run, args=([listener],), name="mock-hub", daemon=True)
         thread.start()
         self._hub, self._server, self._thread = hub, server, thread

@@ -23,8 +23,9 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import pytest
 
@@ -74,6 +75,7 @@ class HubContract:
         fetches_raw: whether a packet comes as it is, not within JSON: then no odd bytes are told from a packet.
         has_directory: whether the dialect has a directory.
         status_prefix: begins the docIds of statuses, where the hub numbers documents and statuses apart.
+        numbers_statuses: whether the hub tells an id of a status that it took.
     """
 
     verdict: ClassVar[tuple[str, ...]] = ()
@@ -84,6 +86,7 @@ class HubContract:
     fetches_raw: ClassVar[bool] = False
     has_directory: ClassVar[bool] = True
     status_prefix: ClassVar[str] = ""
+    numbers_statuses: ClassVar[bool] = True
 
     # --- How the hub answers. ---
 
@@ -98,6 +101,14 @@ class HubContract:
     def answer_list(self, doc_ids: Sequence[str]) -> ScriptedAnswer:
         """Make the hub's list of packets that wait."""
         raise NotImplementedError
+
+    def answer_status_sent(self, doc_id: str) -> ScriptedAnswer:
+        """Make the hub's answer to a status that it took; by default that to a document."""
+        return self.answer_sent(doc_id)
+
+    def answer_status_list(self, doc_ids: Sequence[str]) -> ScriptedAnswer:
+        """Make the hub's list of statuses that wait; by default that of documents."""
+        return self.answer_list(doc_ids)
 
     def answer_packet(self, doc_id: str, packet: bytes) -> ScriptedAnswer:
         """Make the hub's answer that holds a packet."""
@@ -120,13 +131,21 @@ class HubContract:
         return ScriptedAnswer(b"Unauthorized", 401, "text/plain")
 
     def says_nothing(self, call: str, answer: Any) -> bool:  # noqa: ARG002  for those that inherit
-        """Tell whether an answer, as JSON, rightly says that there is nothing: no packet waits, the directory is empty.
+        """Tell whether an answer rightly says that there is nothing: no packet waits, the directory is empty.
 
         Args:
             call: ``list_waiting`` or ``agencies``.
-            answer: the answer.
+            answer: the answer as JSON; what is no JSON as text.
         """
         return False
+
+    def is_verdict(self, place: tuple[str | int, ...]) -> bool:
+        """Tell whether a place in an answer is that of the verdict; by default `verdict`.
+
+        Args:
+            place: names of the members from the outermost object down; of an envelope the names of elements below it.
+        """
+        return bool(self.verdict) and place == self.verdict
 
     # --- What is done with it. ---
 
@@ -176,11 +195,9 @@ class HubContract:
 
     def test_a_status_leaves_too(self, mode: str, contract_packet: Path) -> None:
         """A status packet is sent as documents are."""
-        with self._serve(self.answer_sent("8")) as hub:
-            assert (
-                self._send(mode, hub, contract_packet, message_type=MessageType.STATUS).doc_id
-                == self.status_prefix + "8"
-            )
+        wanted = self.status_prefix + "8" if self.numbers_statuses else ""
+        with self._serve(self.answer_status_sent("8")) as hub:
+            assert self._send(mode, hub, contract_packet, message_type=MessageType.STATUS).doc_id == wanted
 
     def test_a_refusal_is_final(self, mode: str, contract_packet: Path) -> None:
         """A refusal in the hub's own form is a HubError that is not tried again, with words in both languages."""
@@ -240,6 +257,7 @@ class HubContract:
         """Each packet that waits is listed once, by the hub's id."""
         with self._serve(self.answer_list(["11", "12"])) as hub:
             assert {row.doc_id for row in self._call(mode, hub.url, "list_waiting")} == {"11", "12"}
+        with self._serve(self.answer_status_list(["11", "12"])) as hub:
             assert len(self._call(mode, hub.url, "list_waiting", MessageType.STATUS)) == 2
 
     def test_nothing_waits(self, mode: str) -> None:
@@ -314,18 +332,53 @@ class HubContract:
         if call == "agencies" and not self.has_directory:
             pytest.skip("this hub has no directory")
         good = self._make_good_answer(call)
-        odd_answers = list(iter_odd_answers(good))
+        odd_answers, to = list(iter_odd_answers(good)), tmp_path / "odd" / "fetched.edxml"
         assert len(odd_answers) >= LEAST_ODD_ANSWERS or (call == "fetch" and self.fetches_raw)
         wrong = [
             f"{odd.name}: {said}"
             for odd in odd_answers
-            if (said := self._judge(call, odd, contract_packet, tmp_path / "odd" / "fetched.edxml"))
+            if (said := self._judge(call, odd, to, partial(self._drive, call, odd.answer, contract_packet, to)))
         ]
         assert not wrong, "\n".join(wrong[:20])
 
+    def test_odd_answers_over_a_socket(self, mode: str, contract_packet: Path, tmp_path: Path) -> None:
+        """Two hundred of them and more are taken as well by either client, over a real connection.
+
+        Here they meet what a client does besides: it logs in, reads lengths and media types, and repeats calls.
+        """
+        sampled = self._sample_odd_answers()
+        assert len(sampled) >= LEAST_ODD_ANSWERS
+        wrong = []
+        to = tmp_path / "odd" / "fetched.edxml"
+        with self._serve() as hub, _LastingClient(mode, lambda: self.make_dialect(hub.url)) as client:
+            for call, odd in sampled:
+                hub.answer = Script([odd.answer], self.login_path, self.login)
+                said = self._judge(call, odd, to, partial(self._ask, client, call, contract_packet, to))
+                wrong += [f"{call}: {odd.name}: {said}"] if said else []
+        assert not wrong, "\n".join(wrong[:20])
+
+    def _list_calls(self) -> list[str]:
+        return ["send", "list_waiting", "fetch", "confirm", *(["agencies"] if self.has_directory else [])]
+
+    def _sample_odd_answers(self) -> list[tuple[str, OddAnswer]]:
+        """Sample odd answers of each call: as many of each, from the whole range of them."""
+        calls = self._list_calls()
+        wanted = -(-LEAST_ODD_ANSWERS // len(calls))
+        sampled: list[tuple[str, OddAnswer]] = []
+        for call in calls:
+            odd_answers = list(iter_odd_answers(self._make_good_answer(call)))
+            sampled += [(call, odd_answers[place * len(odd_answers) // wanted]) for place in range(wanted)]
+        return sampled
+
+    def _ask(self, client: _LastingClient, call: str, packet: Path, to: Path) -> Any:
+        """Make a call as programs do."""
+        arguments: Mapping[str, tuple[Any, ...]] = {"send": (packet,), "fetch": ("11", to), "confirm": ("11",)}
+        options = {"message_type": MessageType.EDOC, "sender": SENDER, "recipients": (RECIPIENT,)}
+        return client.call(call, *arguments.get(call, ()), **(options if call == "send" else {}))
+
     def test_an_error_inside_a_success(self, contract_packet: Path, tmp_path: Path) -> None:
         """A refusal with HTTP 200 is an error of every call."""
-        for call in ("send", "list_waiting", "fetch", "confirm", *(("agencies",) if self.has_directory else ())):
+        for call in self._list_calls():
             with pytest.raises(EdocError):
                 self._drive(call, self.answer_refused(), contract_packet, tmp_path / "fetched.edxml")
 
@@ -361,12 +414,12 @@ class HubContract:
 
         return run(self._open_flow(call, packet, to), perform)
 
-    def _judge(self, call: str, odd: OddAnswer, packet: Path, to: Path) -> str:
+    def _judge(self, call: str, odd: OddAnswer, to: Path, ask: Callable[[], Any]) -> str:
         """Judge what becomes of an odd answer: empty where that is right."""
         to.parent.mkdir(exist_ok=True)
         to.unlink(missing_ok=True)
         try:
-            result = self._drive(call, odd.answer, packet, to)
+            result = ask()
         except EdocError as error:
             left = [path.name for path in to.parent.iterdir()]
             return "a file was left" if left else "" if error.message and error.vi else "the error says nothing"
@@ -374,7 +427,7 @@ class HubContract:
             return f"{type(error).__name__}: {error}"
         if not 200 <= odd.answer.status < 300:
             return "a success"
-        if self.verdict and odd.place == self.verdict and odd.value not in self.good_verdicts:
+        if self.is_verdict(odd.place) and odd.value not in self.good_verdicts:
             return "a success without the hub's word for it"
         return self._judge_result(call, odd, result)
 
@@ -400,8 +453,49 @@ class HubContract:
         try:
             answer = parse_strict_json(odd.answer.body)
         except NotJsonError:
-            return False
+            answer = odd.answer.body.decode("utf-8", "replace")
         return self.says_nothing(call, answer)
+
+
+class _LastingClient:
+    """A client of either kind for many calls; another one after a login in vain, which would keep the next back.
+
+    Args:
+        mode: ``blocking`` or ``awaited``.
+        make: makes the dialect.
+    """
+
+    def __init__(self, mode: str, make: Callable[[], Dialect]) -> None:
+        self._is_awaited, self._make = mode == "awaited", make
+        self._runner = asyncio.Runner()
+        self._client: HubClient | AsyncHubClient | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+        self._runner.close()
+
+    def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Make a call."""
+        kind = AsyncHubClient if self._is_awaited else HubClient
+        self._client = self._client or kind(self._make(), ClientSettings(**_QUICK))
+        try:
+            return self._wait(getattr(self._client, method)(*args, **kwargs))
+        except AuthenticationRejected:
+            self._close()
+            raise
+
+    def _close(self) -> None:
+        client, self._client = self._client, None
+        if isinstance(client, AsyncHubClient):
+            self._runner.run(client.aclose())
+        elif client is not None:
+            client.close()
+
+    def _wait(self, result: Any) -> Any:
+        return self._runner.run(result) if asyncio.iscoroutine(result) else result
 
 
 async def _call_awaited(dialect: Dialect, settings: ClientSettings, method: str, args: Any, kwargs: Any) -> Any:

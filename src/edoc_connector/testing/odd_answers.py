@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from typing import Any
+from xml.etree import ElementTree
 
 from .scripted_hub import ScriptedAnswer
 
@@ -51,7 +54,7 @@ REMOVED = object()
 
 
 def iter_odd_answers(good: ScriptedAnswer) -> Iterator[OddAnswer]:
-    """Make odd answers of a good one: more of them where its body is JSON.
+    """Make odd answers of a good one: more of them where its body is JSON, or holds a SOAP envelope.
 
     Args:
         good: the answer.
@@ -60,33 +63,37 @@ def iter_odd_answers(good: ScriptedAnswer) -> Iterator[OddAnswer]:
     yield from _iter_other_statuses(good)
     try:
         value = json.loads(good.body)
-    except ValueError:  # a packet as it is
+    except ValueError:  # XML, or a packet as it is
+        yield from _iter_other_envelopes(good)
         return
     yield from _iter_other_values(value)
 
 
 def _iter_other_texts(good: ScriptedAnswer) -> Iterator[OddAnswer]:
+    def change(other: bytes) -> ScriptedAnswer:
+        return replace(good, body=other)
+
     body, text = good.body, good.body.decode()
     for number, other in enumerate(_TEXTS):
-        yield OddAnswer(f"text {number}: {other[:20]!r}", ScriptedAnswer(other))
+        yield OddAnswer(f"text {number}: {other[:20]!r}", change(other))
         yield OddAnswer(f"text {number} as HTML", ScriptedAnswer(other, content_type="text/html"))
     for part in range(1, 16):
         size = len(body) * part // 16
-        yield OddAnswer(f"truncated to {size} bytes", ScriptedAnswer(body[:size]))
+        yield OddAnswer(f"truncated to {size} bytes", change(body[:size]))
     for encoding in ("utf-16", "utf-16-le", "utf-32", "cp037"):
-        yield OddAnswer(f"in {encoding}", ScriptedAnswer(text.encode(encoding)))
-    yield OddAnswer("not UTF-8", ScriptedAnswer(body[:-1] + b',"x":"\xc3\x28\xa0"}'))
-    yield OddAnswer("compressed and not said so", ScriptedAnswer(gzip.compress(body)))
-    yield OddAnswer("twice", ScriptedAnswer(body + body))
-    yield OddAnswer("with a page behind it", ScriptedAnswer(body + HTML))
-    yield OddAnswer("with a page before it", ScriptedAnswer(HTML + body))
-    yield OddAnswer("in a list", ScriptedAnswer(b"[" + body + b"]"))
-    yield OddAnswer("as a text", ScriptedAnswer(json.dumps(text).encode()))
+        yield OddAnswer(f"in {encoding}", change(text.encode(encoding, "replace")))
+    yield OddAnswer("not UTF-8", change(body[:-1] + b',"x":"\xc3\x28\xa0"}'))
+    yield OddAnswer("compressed and not said so", change(gzip.compress(body)))
+    yield OddAnswer("twice", change(body + body))
+    yield OddAnswer("with a page behind it", change(body + HTML))
+    yield OddAnswer("with a page before it", change(HTML + body))
+    yield OddAnswer("in a list", change(b"[" + body + b"]"))
+    yield OddAnswer("as a text", change(json.dumps(text).encode()))
 
 
 def _iter_other_statuses(good: ScriptedAnswer) -> Iterator[OddAnswer]:
     for status in _STATUSES:
-        yield OddAnswer(f"HTTP {status} with a success inside", ScriptedAnswer(good.body, status))
+        yield OddAnswer(f"HTTP {status} with a success inside", replace(good, status=status))
         yield OddAnswer(f"HTTP {status} with a page", ScriptedAnswer(HTML, status, "text/html"))
         yield OddAnswer(f"HTTP {status} and nothing", ScriptedAnswer(b"", status))
 
@@ -122,3 +129,60 @@ def _change(value: Any, place: tuple[str | int, ...], other: Any) -> Any:
     else:
         copy[name] = other
     return copy
+
+
+# --- XML. ---
+
+_ENVELOPE = re.compile(rb"<(\w+:)?Envelope\b.*</(\w+:)?Envelope>", re.DOTALL)
+_WORDS = ("", " ", "null", "NaN", "0", "-1", "1", "true", "false", "Success", _LONG, "<html>", "điện", "\u200b")
+
+
+def _iter_other_envelopes(good: ScriptedAnswer) -> Iterator[OddAnswer]:
+    """Make answers whose envelope lacks an element, has one twice, by another name, or with another text."""
+    found = _ENVELOPE.search(good.body)
+    if found is None:
+        return
+    root = ElementTree.fromstring(found[0])  # noqa: S314  the test's own text
+    for place in _iter_elements(root):
+        for value in (REMOVED, _TWICE, _RENAMED, *_WORDS):
+            body = good.body[: found.start()] + _change_element(root, place, value) + good.body[found.end() :]
+            names = _name_place(root, place)
+            shown = _SHOWN.get(id(value)) or repr(value)[:20]
+            yield OddAnswer(f"{'.'.join(names)} = {shown}", replace(good, body=body), names, value)
+
+
+_TWICE, _RENAMED = object(), object()
+_SHOWN = {id(REMOVED): "nothing", id(_TWICE): "twice", id(_RENAMED): "by another name"}
+
+
+def _iter_elements(element: ElementTree.Element, above: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
+    for number, inner in enumerate(element):
+        yield (*above, number)
+        yield from _iter_elements(inner, (*above, number))
+
+
+def _name_place(root: ElementTree.Element, place: tuple[int, ...]) -> tuple[str, ...]:
+    names = []
+    for number in place:
+        root = root[number]
+        names.append(root.tag.rpartition("}")[2])
+    return tuple(names)
+
+
+def _change_element(root: ElementTree.Element, place: tuple[int, ...], value: Any) -> bytes:
+    """Write the envelope with another element at a place."""
+    copy = deepcopy(root)
+    parent = copy
+    for number in place[:-1]:
+        parent = parent[number]
+    element = parent[place[-1]]
+    if value is REMOVED:
+        parent.remove(element)
+    elif value is _TWICE:
+        parent.insert(place[-1], deepcopy(element))
+    elif value is _RENAMED:
+        element.tag += "X"
+    else:
+        element[:], element.text = [], value
+    changed: bytes = ElementTree.tostring(copy, "utf-8")
+    return changed

@@ -95,6 +95,18 @@ class SoftToken:
             der.write_bytes(written_certificate.public_bytes(Encoding.DER))
             self.write_certificate(der, label=label if number == 0 else "issuer", id=id if number == 0 else f"f{id}0")
 
+    def generate_key(self, kind: str, *, label: str, id: str) -> None:
+        """Have the token make a key pair, which has no certificate yet.
+
+        Args:
+            kind: as pkcs11-tool names it, e.g. ``EC:prime256v1`` or ``rsa:2048``.
+            label: label of both halves.
+            id: id of both, hex.
+        """
+        access_options = ("--module", self.module, "--token-label", self.label, "--login", "--pin", self.pin)
+        object_options = ("--keypairgen", "--key-type", kind, "--id", id, "--label", label, "--usage-sign")
+        self._run("pkcs11-tool", *access_options, *object_options)
+
     def write_certificate(self, der: Path, *, label: str, id: str) -> None:
         """Write a certificate, DER, with a label and an id (hex)."""
         self._write_object(der, "cert", label, id)

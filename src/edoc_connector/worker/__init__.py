@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .._core import parse_address
 from ..config import Settings
 from ..connector import Handlers
 from .health import serve_health
@@ -23,6 +24,7 @@ __all__ = [
     "format_rules",
     "import_handlers",
     "open_worker",
+    "parse_address",
     "serve_health",
 ]
 

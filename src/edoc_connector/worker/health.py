@@ -157,20 +157,21 @@ def _collect_store(families: _Families, agency_jobs: AgencyJobs) -> None:
     for kind, count in agency_jobs.count_open().items():
         families.add("edoc_open", count, agency, kind)
     families.add("edoc_queue_age_seconds", measure_queue_age(subject).total_seconds(), agency)
-    _add_breaker(families, agency, agency_jobs.read_breaker())
+    for hub, breaker in agency_jobs.read_breakers().items():
+        _add_breaker(families, agency, hub, breaker)
     for job in schedule.values():
         if job.succeeded_at is not None:
-            families.add("edoc_job_succeeded", job.succeeded_at.timestamp(), agency, job.job)
+            families.add("edoc_job_succeeded", job.succeeded_at.timestamp(), agency, job.job, job.job)
     families.add("edoc_free_bytes", measure_free_space(subject)[0], agency)
 
 
-def _add_breaker(families: _Families, agency: str, breaker: BreakerReading) -> None:
-    families.add("edoc_hub_failures", breaker.failures, agency)
-    families.add("edoc_hub_paused", not breaker.state.allows_work, agency)
+def _add_breaker(families: _Families, agency: str, hub: str, breaker: BreakerReading) -> None:
+    families.add("edoc_hub_failures", breaker.failures, agency, hub)
+    families.add("edoc_hub_paused", not breaker.state.allows_work, agency, hub)
     for state in BreakerState:
-        families.add("edoc_hub_breaker", breaker.state is state, agency, state)
+        families.add("edoc_hub_breaker", breaker.state is state, agency, hub, state)
     if breaker.next_try_at is not None:
-        families.add("edoc_hub_next_try", breaker.next_try_at.timestamp(), agency)
+        families.add("edoc_hub_next_try", breaker.next_try_at.timestamp(), agency, hub)
 
 
 def _collect_checks(families: _Families, agency_jobs: AgencyJobs) -> None:

@@ -15,18 +15,22 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from .._core import ForkAware, Text, get_logger, log_exception, watch_forks
+from .._core import ForkAware, Text, bind_log_fields, get_logger, log_exception, qualify_for_hub, watch_forks
 from ..connector import (
+    ARRIVAL_TIME,
     NO_ERROR,
     OPEN_COUNTS,
     BreakerReading,
     CheckMonitor,
     Connector,
     Handlers,
+    HubChannel,
     Receipt,
     as_error_columns,
     compute_next_attempt,
     compute_next_probe,
+    expire_due,
+    observe_handling,
     release_leases,
 )
 from ..errors import EdocError, NotFound, find_stored_name
@@ -37,6 +41,7 @@ from ..store import (
     OUTGOING,
     POLL_JOB,
     RECEIPTS,
+    DeliveryRow,
     JobRow,
     LeaseLost,
     ReceiptRow,
@@ -79,12 +84,13 @@ class AgencyJobs(ForkAware):
     """
 
     def __init__(self, connector: Connector, handlers: Handlers | None = None) -> None:
+        self._connector = connector
         self._context = connector.context
-        self._inbox = connector.inbox
+        self._looked_for_refusals_at: datetime | None = None
+        self._channels = tuple(connector.channels)
         self._outbox = connector.outbox
         self.handlers = handlers or connector.handlers
         self._settings = connector.settings.worker
-        self._breaker = connector.context.breaker
         self.subject = connector.check_subject
         self.checks = CheckMonitor(self.subject, slow_interval=self._settings.watch)
         self._unreleased_receipts: set[int] = set()
@@ -113,6 +119,11 @@ class AgencyJobs(ForkAware):
         """The agency's store."""
         return self._context.store
 
+    @property
+    def has_unreleased(self) -> bool:
+        """Whether a failure of ours left receipts in our hands, which the next recovery gives back."""
+        return bool(self._unreleased_receipts)
+
     def list_jobs(self) -> tuple[Job, ...]:
         """List the jobs that there can be, the one that is nearest to a person first."""
         needs_handlers = {Job.HANDLE: self.handlers.receipts, Job.TELL: self.handlers.statuses}
@@ -120,8 +131,9 @@ class AgencyJobs(ForkAware):
 
     def run(self, job: Job, key: int | None = None) -> bool:
         """Do one piece of a job, or its piece for one row; true where there was something to do."""
-        found = self._work[job](key)
-        self._context.checkpoints.keep_if_due()
+        with bind_log_fields(agency=self.agency, job=job):
+            found = self._work[job](key)
+            self._context.checkpoints.keep_if_due()
         return found
 
     def recover(self) -> None:
@@ -129,13 +141,14 @@ class AgencyJobs(ForkAware):
         self._context.store.require_same(self.agency)  # of several workers one polls; each has to notice
         unreleased, self._unreleased_receipts = self._unreleased_receipts, set()
         with self._context.store.transaction() as tx:
-            tx.schedule.ensure_job(self.agency, Job.POLL, first_at=tx.now)
+            for channel in self._channels:
+                tx.schedule.ensure_job(self.agency, _name_poll(channel), first_at=tx.now)
             tx.schedule.ensure_job(self.agency, Job.WATCH, first_at=tx.now)
             tx.schedule.correct_future_times(self.agency, self._context.overdue_limits)
             for key in unreleased:
                 tx.leases.release(RECEIPTS, self._context.lease, only_id=key)
         self._outbox.recover()
-        self._inbox.recover()
+        self._channels[0].inbox.recover()
 
     def release(self) -> None:
         """End every lease as if it had run out: the next worker asks the hub about what was being sent."""
@@ -171,77 +184,88 @@ class AgencyJobs(ForkAware):
     # -- the hub
 
     def poll(self, *, only_due: bool = True) -> bool:
-        """Poll the hub when that is due, or at once; on one machine at a time."""
-        only_due = only_due and not self._breaker.is_half_open()  # then the poll is the probe
-        job = self._claim_job(Job.POLL, only_due=only_due)
+        """Poll the hub, or each of several, when that is due, or at once; on one machine at a time."""
+        polled: list[bool] = []
+        for channel in self._channels:
+            with bind_log_fields(agency=self.agency, job=Job.POLL, hub=channel.context.hub_name):
+                polled.append(self._poll_hub(channel, only_due=only_due))
+        return any(polled)
+
+    def _poll_hub(self, channel: HubChannel, *, only_due: bool) -> bool:
+        inbox, breaker = channel.inbox, channel.context.breaker
+        only_due = only_due and not breaker.is_half_open()  # then the poll is the probe
+        job = self._claim_job(_name_poll(channel), only_due=only_due)
         if job is None:
             return False
+        expire_due(self._context, tell=self._tell_expired if self.handlers.expiries else None)
         known_ids: list[int] = []
         with self._context.lease_keeper.hold_all(JOBS_TABLE, [job.id]):
             try:
-                self._inbox.requeue_due()
-                for kind in self._inbox.kinds:
-                    known_ids += self._inbox.poll_offers(kind)[1]
+                inbox.requeue_due()
+                for kind in inbox.kinds:
+                    known_ids += inbox.poll_offers(kind)[1]
             except EdocError as error:
                 self._fail_job(job, error)
-                self._breaker.record_poll(error)
+                breaker.record_poll(error)
                 return True
             self._finish_job(job, self._settings.poll)
-            self._breaker.record_poll(None, failed_before=job.failures > 0)
+            breaker.record_poll(None, failed_before=job.failures > 0)
         for key in known_ids:
-            self._recheck_offered(key)
+            _recheck_offered(channel, key)
+        self._look_for_late_refusals()
         return True
 
-    def _recheck_offered(self, key: int) -> None:
+    def _look_for_late_refusals(self) -> None:
+        """Ask the hub, now and then, what became of documents that a recipient is silent about."""
+        now = self._context.store.clock()
+        if self._looked_for_refusals_at is None or abs(now - self._looked_for_refusals_at) >= ARRIVAL_TIME:
+            self._looked_for_refusals_at = now
+            self._outbox.look_for_late_refusals()
+
+    def _tell_expired(self, row: DeliveryRow) -> bool:
+        """Tell the application of a delivery whose deadline ran out; whether it took that."""
         try:
-            item_error = self._inbox.recheck_offered(key)
-        except LeaseLost as error:
-            log.info("another worker has it: %s", error)
-        except EdocError as error:
-            self._breaker.record_result(error)
-        else:
-            if item_error is None:
-                self._breaker.record_result(None)
+            delivery = self._connector.delivery(row.document_id)
+            for handler in self.handlers.expiries:
+                handler(delivery)
+        except BaseException as error:  # as in `_run_receipt_handlers`
+            if _is_program_exit(error):
+                raise
+            log_exception(log, logging.ERROR, "the application failed on an expired delivery", error=error)
+            return False
+        return True
 
     def fetch(self, key: int | None = None) -> bool:
-        """Download and check a few packets that the hub offers, or this one."""
-        if not self._breaker.is_closed():
-            return False
-        listed = self._select_listed(key)
+        """Download and check a few packets that a hub offers, or this one."""
+        return any(self._fetch_from(channel, key) for channel in self._list_open_channels())
+
+    def _fetch_from(self, channel: HubChannel, key: int | None) -> bool:
+        listed = self._select_listed(channel, key)
         if listed:
-            self._fetch_batch([row.id for row in listed])
+            self._fetch_batch(channel, [row.id for row in listed])
         return bool(listed)
 
-    def _fetch_batch(self, keys: Sequence[int]) -> None:
+    def _fetch_batch(self, channel: HubChannel, keys: Sequence[int]) -> None:
         """Bring packets in, one after another; trouble with one of them says nothing of the hub."""
-        outcome = self._inbox.intake.fetch(keys, within=_FETCH_BATCH_SECONDS)
+        outcome = channel.inbox.intake.fetch(keys, within=_FETCH_BATCH_SECONDS)
         for error in outcome.errors:
             if error is not outcome.common_error:
                 log.warning("%s: %s", self.agency, error)
         if outcome.common_error is not None or outcome.stored:
-            self._breaker.record_result(outcome.common_error)
+            channel.context.breaker.record_result(outcome.common_error)
 
     def transmit(self, key: int | None = None) -> bool:
-        """Send one document, or ask the hub about one whose outcome is unknown."""
-        if not self._breaker.is_closed():
-            return False
-        sent_key, error = self._outbox.send_next_delivery(key)
-        if sent_key is not None and not isinstance(error, LeaseLost):
-            self._breaker.record_result(error)
-        return sent_key is not None
+        """Send one document, or ask a hub about one whose outcome is unknown."""
+        return any(_transmit_to(channel, key) for channel in self._list_open_channels())
 
     def report(self, key: int | None = None) -> bool:
         """Send a few statuses and confirmations, or this one."""
-        if not self._breaker.is_closed():
-            return False
-        results = self._outbox.ack_sender.send_next(only_due=True, only_id=key)
-        results_of_ours = [result for result in results if not isinstance(result.error, LeaseLost)]
-        for result in results_of_ours:
-            if result.opens_breaker:
-                self._breaker.record_result(result.error)
-        if results_of_ours and not any(result.error for result in results_of_ours):
-            self._breaker.record_result(None)
-        return bool(results)
+        return any(_report_to(channel, key) for channel in self._list_open_channels())
+
+    def _list_open_channels(self) -> list[HubChannel]:
+        """List the channels to hubs with which work goes on; in a random order, so that each gets its turn."""
+        is_open = [channel for channel in self._channels if channel.context.breaker.is_closed()]
+        return random.sample(is_open, len(is_open))
 
     # -- the application
 
@@ -269,7 +293,8 @@ class AgencyJobs(ForkAware):
                     )
                 )
             else:
-                self._run_receipt_handlers(receipt, row)
+                with bind_log_fields(hub=row.hub, doc_id=row.hub_doc_id, document_id=row.document_id):
+                    self._run_receipt_handlers(receipt, row)
         except LeaseLost as error:
             log.warning("another worker has it by now: %s", error)
         except BaseException:
@@ -310,7 +335,8 @@ class AgencyJobs(ForkAware):
             row = tx.receipts.claim_next_status(context.lease, agency=self.agency, only_id=key)
         if row is None:
             return False
-        with context.lease_keeper.hold_all(RECEIPTS.table_name, [row.id]):
+        ids = bind_log_fields(hub=row.hub, doc_id=row.hub_doc_id, document_id=row.document_id)
+        with ids, context.lease_keeper.hold_all(RECEIPTS.table_name, [row.id]):
             try:
                 self._run_status_handlers(row)
             except LeaseLost as error:
@@ -325,15 +351,16 @@ class AgencyJobs(ForkAware):
 
     def _run_status_handlers(self, row: ReceiptRow) -> None:
         try:
-            status = self._inbox.open_status(row)
+            status = self._channels[0].inbox.open_status(row)
         except NotFound as error:
             self._record_lost_status(row, error)
             return
         detail = Text("about a document that we did not send", "về văn bản không do đơn vị gửi")
         if status is not None and status.delivery is not None:
             detail = Text("the application was told", "đã báo cho phần mềm của đơn vị")
-            for handler in self.handlers.statuses:
-                handler(status.delivery, status.message, status.authority)
+            with observe_handling(self._context, row):
+                for handler in self.handlers.statuses:
+                    handler(status.delivery, status.message, status.authority)
         with self._context.store.transaction() as tx:
             _touch_receipt(tx, row, detail, noticed_at=tx.now, **NO_ERROR)
 
@@ -374,7 +401,7 @@ class AgencyJobs(ForkAware):
 
     # -- helpers
 
-    def _claim_job(self, job: Job, *, only_due: bool = True) -> JobRow | None:
+    def _claim_job(self, job: str, *, only_due: bool = True) -> JobRow | None:
         with self._context.store.transaction() as tx:
             return tx.schedule.claim_job(self._context.lease, self.agency, job, only_due=only_due)
 
@@ -390,27 +417,70 @@ class AgencyJobs(ForkAware):
             tx.schedule.finish_job(job, next_at=next_at, failures=job.failures + 1, error=as_error_columns(error))
 
     def find_open_until(self) -> datetime | None:
-        """Find until when work with the hub pauses; None where it does not."""
-        return self._breaker.find_open_until()
+        """Find until when work with every hub pauses; None where it does not with one of them."""
+        times = [channel.context.breaker.find_open_until() for channel in self._channels]
+        open_until = [time for time in times if time is not None]
+        return min(open_until) if len(open_until) == len(times) else None
 
-    def read_breaker(self) -> BreakerReading:
-        """Read whether work with the hub pauses, why, and until when.
+    def read_breakers(self) -> dict[str, BreakerReading]:
+        """Read, for each hub by its name, whether work with it pauses, why, and until when.
 
         Raises:
             StoreError: the store does not answer.
         """
-        return self._breaker.read()
+        return {channel.context.hub_name: channel.context.breaker.read() for channel in self._channels}
 
-    def _select_listed(self, key: int | None) -> list[ReceiptRow]:
+    def list_poll_jobs(self) -> tuple[str, ...]:
+        """List the names of the jobs that poll, one for each hub."""
+        return tuple(map(_name_poll, self._channels))
+
+    def _select_listed(self, channel: HubChannel, key: int | None) -> list[ReceiptRow]:
         """Select packets to download: several that were not tried yet, or one that was; or this one, if it is due."""
         with self._context.store.snapshot() as tx:
-            rows = tx.receipts.list_downloadable(self.agency, only_id=key, limit=_CANDIDATES)
+            rows = tx.receipts.list_downloadable(
+                self.agency, only_id=key, limit=_CANDIDATES, hub=channel.context.hub_name
+            )
         if not rows:
             return []
         first = random.randrange(max(1, len(rows) - _FETCH_BATCH + 1))  # noqa: S311  as above
         if rows[first].attempts:  # one on which a worker ended must not take its neighbours along
             return rows[first : first + 1]
         return [row for row in rows[first : first + _FETCH_BATCH] if not row.attempts]
+
+
+def _name_poll(channel: HubChannel) -> str:
+    return qualify_for_hub(Job.POLL, channel.context.hub_name)
+
+
+def _recheck_offered(channel: HubChannel, key: int) -> None:
+    breaker = channel.context.breaker
+    try:
+        item_error = channel.inbox.recheck_offered(key)
+    except LeaseLost as error:
+        log.info("another worker has it: %s", error)
+    except EdocError as error:
+        breaker.record_result(error)
+    else:
+        if item_error is None:
+            breaker.record_result(None)
+
+
+def _transmit_to(channel: HubChannel, key: int | None) -> bool:
+    sent_key, error = channel.outbox.send_next_delivery(key)
+    if sent_key is not None and not isinstance(error, LeaseLost):
+        channel.context.breaker.record_result(error)
+    return sent_key is not None
+
+
+def _report_to(channel: HubChannel, key: int | None) -> bool:
+    results = channel.outbox.ack_sender.send_next(only_due=True, only_id=key)
+    results_of_ours = [result for result in results if not isinstance(result.error, LeaseLost)]
+    for result in results_of_ours:
+        if result.opens_breaker:
+            channel.context.breaker.record_result(result.error)
+    if results_of_ours and not any(result.error for result in results_of_ours):
+        channel.context.breaker.record_result(None)
+    return bool(results)
 
 
 def _touch_receipt(tx: Tx, row: ReceiptRow, detail: Text | str, **values: object) -> None:

@@ -75,31 +75,34 @@ METRICS: Mapping[str, Metric] = {
             "Gói tin cũ nhất đã chờ gửi bao nhiêu giây.",
         ),
         _define(
-            "edoc_hub_failures", "agency", "Failures in a row of work with the hub.", "Số lần lỗi liên tiếp với trục."
+            "edoc_hub_failures",
+            "agency hub",
+            "Failures in a row of work with the hub.",
+            "Số lần lỗi liên tiếp với trục.",
         ),
         _define(
             "edoc_hub_paused",
-            "agency",
+            "agency hub",
             "Whether the circuit breaker of the hub is open: work with it pauses.",
             "Việc với trục có đang tạm dừng hay không.",
         ),
         _define(
             "edoc_hub_breaker",
-            "agency state",
+            "agency hub state",
             "State of the hub's circuit breaker: 1 for one of closed, open, half-open, trial.",
-            "Trạng thái ngắt mạch của trục: 1 ở một trong closed, open, half-open, trial.",
+            "Trạng thái bộ ngắt mạch của trục: 1 ở một trong closed, open, half-open, trial.",
         ),
         _define(
             "edoc_hub_next_try",
-            "agency",
+            "agency hub",
             "Unix time at which the hub is tried next, while it fails.",
             "Thời điểm Unix sẽ thử lại trục, khi trục đang lỗi.",
         ),
         _define(
             "edoc_job_succeeded",
-            "agency job",
-            "Time of a job's last success, in Unix seconds.",
-            "Thời điểm công việc thành công gần nhất (giây Unix).",
+            "agency job kind",  # Prometheus gives `job` to the worker itself, and calls ours `exported_job`
+            "Time of the last success of a kind of work, in Unix seconds.",
+            "Thời điểm thành công gần nhất của một loại việc (giây Unix).",
         ),
         _define("edoc_store_up", "agency", "Whether the store answers.", "Kho dữ liệu có hoạt động hay không."),
         _define(
@@ -197,7 +200,7 @@ ALERT_RULES: tuple[AlertRule, ...] = (
     ),
     AlertRule(
         name="EdocNotPolled",
-        expression='time() - edoc_job_succeeded{job="poll"} > 3600',
+        expression='time() - edoc_job_succeeded{kind=~"poll(@.*)?"} > 3600',
         minutes=5,
         severity="critical",
         summary=Text("the hub has answered no poll for an hour", "một giờ qua trục không trả lời lần hỏi nào"),

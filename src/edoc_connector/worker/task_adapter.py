@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from .._core import split_job_name
 from ..connector import BreakerState
 from ..errors import ConfigError
 from ..store import (
@@ -71,10 +72,16 @@ class TaskAdapter:
             return self._run_job(name)
         if self._agency_jobs.run(Job(name), key):
             return True
-        breaker = self._agency_jobs.read_breaker()
-        if name in HUB_TASKS and breaker.state is BreakerState.OPEN and breaker.next_try_at is not None:
-            self._postpone(name, key, breaker.next_try_at)  # where the pause is over, the sweep finds it soon
+        next_try_at = self._find_next_try() if name in HUB_TASKS else None
+        if next_try_at is not None:
+            self._postpone(name, key, next_try_at)  # where the pause is over, the sweep finds it soon
         return False
+
+    def _find_next_try(self) -> datetime | None:
+        """Find when a hub with which work pauses is tried next; None where it pauses with none."""
+        breakers = self._agency_jobs.read_breakers().values()
+        times = [one.next_try_at for one in breakers if one.state is BreakerState.OPEN and one.next_try_at is not None]
+        return min(times, default=None)
 
     def sweep(self) -> int:
         """Take over what dead workers held, queue what is due and was not queued, and return how much that was.
@@ -83,7 +90,8 @@ class TaskAdapter:
             StoreError: the store does not answer.
         """
         self._agency_jobs.recover()
-        is_half_open = self._agency_jobs.read_breaker().state is BreakerState.HALF_OPEN
+        breakers = self._agency_jobs.read_breakers().values()
+        is_half_open = any(one.state is BreakerState.HALF_OPEN for one in breakers)
         with self._store.transaction() as tx:
             tasks = self._queue.list_due_jobs(tx, self.agency)
             if is_half_open:  # the poll is the probe, whenever it would be due
@@ -113,10 +121,11 @@ class TaskAdapter:
     def _run_job(self, name: str) -> bool:
         if self._agency_jobs.run(Job(name)):
             return True
-        job = self._agency_jobs.read_schedule().get(name)
-        if job is not None and job.next_at > self._store.clock():
+        schedule = self._agency_jobs.read_schedule()
+        next_at = min((job.next_at for key, job in schedule.items() if split_job_name(key)[0] == name), default=None)
+        if next_at is not None and next_at > self._store.clock():
             with self._store.transaction() as tx:
-                self._queue.enqueue(tx, [Task(name=name, agency=self.agency, row_id=None, due_at=job.next_at)])
+                self._queue.enqueue(tx, [Task(name=name, agency=self.agency, row_id=None, due_at=next_at)])
         return False
 
     def _postpone(self, name: str, key: int, at: datetime) -> None:

@@ -11,11 +11,12 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from .._core import get_logger, log_exception, make_lock
+from .._core import bind_log_fields, get_logger, log_exception, make_lock
 from ..config import Settings, WorkerSettings
-from ..connector import Connector, Handlers
+from ..connector import Connector, Handlers, SharedResources
 from ..errors import ConfigError, StoreError
 from .jobs import AgencyJobs, Job
+from .shared_look import SharedLook
 
 log = get_logger("edoc_connector.worker")
 
@@ -29,6 +30,8 @@ _FOLLOW_UP_JOBS = {
     Job.TELL: (Job.REPORT, Job.TRANSMIT, Job.TELL),
     Job.TRANSMIT: (Job.TRANSMIT, Job.REPORT),
 }
+_CONNECTIONS_PER_THREAD = 2  # one that reads while another one writes
+_FURTHER_CONNECTIONS = 10  # for checks, leases, acknowledgements and whoever asks how the worker is
 FAILURE_REST_SECONDS = 5.0  # rest after a failure that is noted nowhere: a store that is away, a mistake of ours
 
 
@@ -54,15 +57,19 @@ class Worker:
         self.metrics = WorkerMetrics()
         self._stack = ExitStack()
         self._stop = threading.Event()
-        self._has_dead_thread = False
+        self._has_dead_thread = self._is_without_stores = False
         self._lock = make_lock()
-        self._turns: list[_AgencyTurn] = []
+        self._turns: list[AgencyTurn] = []
         if handlers is not None:
             self._stack.callback(handlers.close)
+        shared = SharedResources(max_connections=_count_connections(self.settings)) if len(agencies) > 1 else None
+        if shared is not None:
+            self._stack.callback(shared.close)
         try:
             for settings in agencies:
-                connector = self._stack.enter_context(Connector(settings))
-                self._turns.append(_AgencyTurn(connector, handlers, settings.worker))
+                connector = self._stack.enter_context(Connector(settings, shared=shared))
+                self._turns.append(AgencyTurn(connector, handlers, settings.worker))
+            _share_looks(self._turns)
         except BaseException:
             self._stack.close()
             raise
@@ -103,21 +110,28 @@ class Worker:
         """Work until `stop`.
 
         Returns:
-            Whether everything that was begun was finished; else it was let go of after ``worker.stop_within``, or a
-            thread ended by itself: the process should end now.
+            Whether everything that was begun was finished; else it was let go of after ``worker.stop_within``, a
+            thread ended by itself, or no agency has its store any more: the process should end now.
         """
         threads = self._start_threads()
         checking = threading.Thread(target=self._keep_checking, name="edoc-checks", daemon=True)
         checking.start()
         log.info("working for %s", ", ".join(turn.agency_jobs.agency for turn in self._turns))
         while not self._stop.wait(1.0):  # a signal that another thread got is handled when this one wakes
-            pass
+            self._stop_without_stores()
         deadline = time.monotonic() + self.settings.stop_within
         for thread in (*threads, checking):
             thread.join(max(0.0, deadline - time.monotonic()))
         is_finished = not self._has_dead_thread and not any(thread.is_alive() for thread in threads)
         self._release(is_finished)
-        return is_finished
+        return is_finished and not self._is_without_stores
+
+    def _stop_without_stores(self) -> None:
+        """Stop where every agency's store is lost: only a start can find it again, or what was restored."""
+        if all(turn.is_lost for turn in self._turns):
+            log.critical("the worker ends: no agency has its store any more")
+            self._is_without_stores = True
+            self.stop()
 
     def run_once(self, *, rounds: int = 1000) -> dict[str, bool]:
         """Poll the hub now and work in this thread until nothing is due for any agency; for a schedule of one's own.
@@ -129,7 +143,7 @@ class Worker:
             rounds: the most often that each kind of work is done, where there is always something due.
 
         Returns:
-            For each agency whether the hub answered the last poll.
+            For each agency whether its hub, or every one of several, answered the last poll.
 
         Raises:
             StoreError: a store failed; the other agencies were worked for.
@@ -145,14 +159,15 @@ class Worker:
             raise errors[0]
         return reached
 
-    def _run_agency_once(self, turn: _AgencyTurn, rounds: int) -> bool:
+    def _run_agency_once(self, turn: AgencyTurn, rounds: int) -> bool:
         turn.agency_jobs.recover()
         if turn.agency_jobs.poll(only_due=False):
             self.metrics.count_job(turn.agency_jobs.agency, Job.POLL)
         for _ in range(rounds):
             if not self._run_round(turn):
                 break
-        return turn.agency_jobs.read_schedule()[Job.POLL].failures == 0
+        schedule = turn.agency_jobs.read_schedule()
+        return all(schedule[name].failures == 0 for name in turn.agency_jobs.list_poll_jobs())
 
     @property
     def stopped(self) -> bool:
@@ -191,33 +206,35 @@ class Worker:
             if turn is None:
                 self._stop.wait(min(agency_turn.settings.idle for agency_turn in self._turns) / 2)
                 continue
-            turn.rest(0.0 if self._run_turn(turn) else turn.settings.idle)
+            if turn.is_worth_a_round():
+                turn.rest(0.0 if self._run_turn(turn) else turn.settings.idle)
 
-    def _next_turn(self) -> _AgencyTurn | None:
+    def _next_turn(self) -> AgencyTurn | None:
         """Find the agency that waited longest, of those that are not resting."""
         now = time.monotonic()
         with self._lock:
             turn = min(
-                (agency_turn for agency_turn in self._turns if agency_turn.rests_until <= now),
-                key=lambda agency_turn: agency_turn.last_turn_at,
+                (one for one in self._turns if one.rests_until <= now and not one.is_lost),
+                key=lambda one: one.last_turn_at,
                 default=None,
             )
             if turn is not None:
                 turn.last_turn_at = now
             return turn
 
-    def _run_turn(self, turn: _AgencyTurn) -> bool:
+    def _run_turn(self, turn: AgencyTurn) -> bool:
         did_work = run_guarded(turn.agency_jobs.agency, self.metrics, lambda: self._recover_and_work(turn))
+        turn.note_round(has_more=did_work is None or did_work)
         if did_work is None:
             self._stop.wait(min(FAILURE_REST_SECONDS, turn.settings.idle * 5))
         return bool(did_work)
 
-    def _recover_and_work(self, turn: _AgencyTurn) -> bool:
+    def _recover_and_work(self, turn: AgencyTurn) -> bool:
         if turn.start_recovery_if_due():
             turn.agency_jobs.recover()
         return self._run_round(turn, skip_resting=True)
 
-    def _run_round(self, turn: _AgencyTurn, *, skip_resting: bool = False) -> bool:
+    def _run_round(self, turn: AgencyTurn, *, skip_resting: bool = False) -> bool:
         """Do each job; true where anything was done.
 
         Args:
@@ -254,23 +271,30 @@ def run_guarded(agency: str, metrics: WorkerMetrics, work: Callable[[], bool]) -
 
     A mistake of ours must not stop the other agencies; the row that it was about is taken over when its lease ends.
     """
-    try:
-        return work()
-    except StoreError as error:
-        log.warning("the store of %s: %s", agency, error)
-    except Exception as error:
-        log_exception(log, logging.ERROR, "work for %s failed", agency, error=error)
+    with bind_log_fields(agency=agency):
+        try:
+            return work()
+        except StoreError as error:
+            log.warning("the store of %s: %s", agency, error)
+        except Exception as error:
+            log_exception(log, logging.ERROR, "work for %s failed", agency, error=error)
     metrics.count_failure(agency)
     return None
 
 
-class _AgencyTurn:
+class AgencyTurn:
     """An agency, and when it is looked at again.
 
     Args:
         connector: its connector.
         handlers: the application.
         settings: its section ``[worker]``.
+
+    Attributes:
+        recovery_interval: seconds between two recoveries, where there are rounds.
+        worked_at: when its last round ended, by the monotonic clock.
+        has_more: whether that did or left something.
+        shared_look: looks for what is due for all agencies of the store; None where it is the only one.
     """
 
     def __init__(self, connector: Connector, handlers: Handlers | None, settings: WorkerSettings) -> None:
@@ -281,11 +305,28 @@ class _AgencyTurn:
         self.rests_until = 0.0
         self._quiet_until: dict[Job, float] = {}
         self._recovered_at = float("-inf")
-        self._recovery_interval = min(settings.idle * 5, connector.settings.limits.lease / 4)
+        self.recovery_interval = min(settings.idle * 5, connector.settings.limits.lease / 4)
+        self.worked_at = float("-inf")
+        self.has_more = True
+        self.shared_look: SharedLook | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the agency's store is gone for this process; its checks go on to say so."""
+        return self.agency_jobs.store.is_lost
 
     def run_checks(self) -> bool:
         """Look at the conditions that an operator must know; true where there are any."""
         return bool(self.agency_jobs.checks.run())
+
+    def is_worth_a_round(self) -> bool:
+        """Whether there may be something to do; an agency that has its store for itself looks with each round."""
+        return self.shared_look is None or self.shared_look.has_work(self)
+
+    def note_round(self, *, has_more: bool) -> None:
+        """Note that a round ended, and whether the next one follows whatever the look at the store says."""
+        self.worked_at = time.monotonic()
+        self.has_more = has_more or self.agency_jobs.has_unreleased
 
     def rest(self, seconds: float) -> None:
         """Leave the agency alone for a while."""
@@ -307,10 +348,26 @@ class _AgencyTurn:
     def start_recovery_if_due(self) -> bool:
         """Note that a recovery begins, if one is due; whether it is."""
         now = time.monotonic()
-        is_due = now - self._recovered_at >= self._recovery_interval
+        is_due = now - self._recovered_at >= self.recovery_interval
         if is_due:
             self._recovered_at = now
         return is_due
+
+
+def _share_looks(turns: Sequence[AgencyTurn]) -> None:
+    """Have agencies that share a store share the look for what is due."""
+    by_database: dict[str, list[AgencyTurn]] = {}
+    for turn in turns:
+        by_database.setdefault(turn.agency_jobs.store.database, []).append(turn)
+    for group in by_database.values():
+        look = SharedLook(group) if len(group) > 1 else None
+        for turn in group:
+            turn.shared_look = look
+
+
+def _count_connections(settings: WorkerSettings) -> int:
+    """Count the connections to a database server that a worker may need at a time, however many agencies it has."""
+    return _CONNECTIONS_PER_THREAD * settings.concurrency + _FURTHER_CONNECTIONS
 
 
 def _require_distinct(agencies: Sequence[Settings]) -> None:

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 def test_the_directory(offices: dict[str, Path], edoc: Edoc) -> None:
     """It is taken over when asked for, and listed from the store otherwise."""
-    assert "edoc directory --sync" in edoc("directory", "-c", offices["G22"]).out
+    first = edoc("directory", "-c", offices["G22"])
+    assert "edoc agencies sync" in first.out
+    assert "goes with the next release" in first.err
+    assert "sẽ bị bỏ ở bản sau" in first.err
     synced = edoc("directory", "--sync", "-c", offices["G22"])
     assert "Văn phòng Chính phủ" in synced.out
     codes = {one["code"] for one in json.loads(edoc("directory", "-c", offices["G22"], "--json").out)["items"]}

@@ -84,7 +84,7 @@ def test_a_page_names_the_command_for_the_next(offices: dict[str, Path], edoc: E
     ran = edoc("deliveries", "-c", ours, "--limit", "1", "--since", "7d", "--state", "sent")
     assert "Đã gửi: 1+" in ran.out
     assert "còn nữa" in ran.err
-    command = ran.err.split("the next page: edoc ")[1].split(" / ")[0]
+    command = ran.err.split("the next page: edoc ")[1].splitlines()[0]
     following = edoc(*command.split(), "--json")
     assert [one["state"] for one in json.loads(following.out)["items"]] == ["sent"]
     first = json.loads(edoc("deliveries", "-c", ours, "--limit", "1", "--json").out)
@@ -106,11 +106,26 @@ def test_a_wrong_time_says_how_it_is_written(text: str, offices: dict[str, Path]
 
 
 def test_an_option_that_is_no_utf_8(offices: dict[str, Path], edoc: Edoc) -> None:
-    """Bytes that are no text end in one line, in both languages, and no traceback."""
+    """Bytes that are no text end in a line in each language, and no traceback."""
     for command in (
         ("deliveries", "--number", "\udcff"),
         ("explain", "\udcff"),
         ("deliveries", "--since", "0001-01-01"),
     ):
         ran = edoc(*command, "-c", offices["H29.05"])
-        assert (ran.code, len(ran.errors)) == (1, 1), ran.err
+        assert (ran.code, len(ran.errors)) == (1, 2), ran.err
+
+
+def test_what_nobody_answered_is_listed(
+    offices: dict[str, Path], sent: str, edoc: Edoc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`edoc receipts --unanswered` lists what nobody accepted or rejected, in a table and as JSON."""
+    theirs = offices["G22"]
+    assert edoc("receive", "-c", theirs, "--save", "in").code == 0
+    assert json.loads(edoc("receipts", "--unanswered", "-c", theirs, "--json").out)["items"] == []
+    monkeypatch.setenv("EDOC_LIMITS__UNANSWERED_AFTER", "0.001")
+    (found,) = json.loads(edoc("receipts", "--unanswered", "-c", theirs, "--json").out)["items"]
+    assert found["document_id"] == sent
+    assert sent[:6] in edoc("receipts", "--unanswered", "-c", theirs).out
+    assert edoc("status", sent, "03", "-c", theirs).code == 0
+    assert json.loads(edoc("receipts", "--unanswered", "-c", theirs, "--json").out)["items"] == []

@@ -97,3 +97,30 @@ def test_capabilities_of_an_edoc_hub(edoc: Edoc, tmp_path: Path, monkeypatch: py
     assert (told["dialect"], told["confirms_all_statuses"], told["tells_delivery"]) == ("edocservice", True, False)
     assert told["packet"]["needs_attachment"] is True
     assert "To/OrganAdd" in told["packet"]["needed_elements"]
+
+
+def test_moving_from_hub_to_hub(
+    edoc: Edoc, mock_hub: RunningHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`status` shows both hubs, `drain` and `switch` decide for every program; an unknown name is one line."""
+    monkeypatch.setenv("KEY_H2905", "key")
+    path = _write_config(tmp_path / "a", "H29.05", "Sở Nội vụ", f"{mock_hub.url}/apithunghiem")
+    assert edoc("hub", "switch", "hub", "--config", path).code == 1  # there is no other one
+    with path.open("a", encoding="utf-8") as file:
+        file.write(
+            f'[hubs.new]\nrole = "drain"\nendpoint = "{mock_hub.url}"\nsystem_id = "H29.05"\nsecret = "env:KEY_H2905"\n'
+        )
+    shown = edoc("hub", "status", "--config", path)
+    assert shown.code == 0
+    assert "đang nhận nốt" in shown.out
+    roles = [(one["name"], one["role"]) for one in json.loads(edoc("hub", "status", "--config", path, "--json").out)]
+    assert roles == [("hub", "active"), ("new", "drain")]
+    assert edoc("hub", "drain", "hub", "--config", path, "--by", "An").code == 0
+    told = json.loads(edoc("hub", "switch", "new", "--config", path, "--json").out)
+    assert [(one["name"], one["role"], one["configured_role"]) for one in told] == [
+        ("hub", "drain", "active"),
+        ("new", "active", "drain"),
+    ]
+    assert edoc("hub", "switch", "nowhere", "--config", path).code == 1
+    capabilities = json.loads(edoc("hub", "capabilities", "--hub", "new", "--config", path, "--json").out)
+    assert capabilities["dialect"] == "vxp"

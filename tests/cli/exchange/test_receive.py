@@ -52,7 +52,7 @@ def test_a_packet_is_let_in_after_all(strict: Path, sent: str, edoc: Edoc) -> No
     """recheck says why not, or lets it in for the next receive."""
     edoc("receive", "-c", strict)
     refused = edoc("recheck", sent, "-c", strict)
-    assert (refused.code, len(refused.errors)) == (1, 1)
+    assert (refused.code, len(refused.errors)) == (1, 2)
     strict.write_text(strict.read_text(encoding="utf-8").replace('"trusted"', '"any"'), "utf-8")
     assert edoc("recheck", sent, "-c", strict).code == 0
     (entry,) = json.loads(edoc("receive", "-c", strict, "--json").out)
@@ -70,12 +70,14 @@ def test_statuses_that_came_are_told(offices: dict[str, Path], sent: str, edoc: 
 
 
 def test_an_error_is_not_preceded_by_an_empty_table(offices: dict[str, Path], edoc: Edoc, mock_hub: RunningHub) -> None:
-    """A hub that is down is one line on stderr, and nothing on stdout, as JSON too."""
+    """A hub that is down is a line in each language on stderr, or one of JSON, and nothing on stdout."""
     mock_hub.stop()
     for options in ((), ("--json",)):
         ran = edoc("receive", "-c", offices["H29.05"], *options)
-        assert (ran.code, ran.out) == (1, "")
-        assert len(ran.errors) == 1
+        assert (ran.code, ran.out) == (75, "")
+        assert len(ran.errors) == 2 - len(options)
+    told = json.loads(ran.errors[0])
+    assert (told["error"], told["exit_code"], "message_vi" in told) == ("NotSent", 75, True)
     mock_hub.start()
 
 

@@ -58,7 +58,7 @@ def test_a_hub_that_is_down_loses_nothing(offices: dict[str, Path], edoc: Edoc, 
     """The document is stored, the error says what to do, and the same command later succeeds."""
     mock_hub.stop()
     ran = edoc("send", "document.json", "--attach", "a.pdf", "-c", offices["H29.05"])
-    assert ran.code == 1
+    assert ran.code == 75
     (kept,) = json.loads(edoc("deliveries", "-c", offices["H29.05"], "--json").out)["items"]
     assert kept["state"] == "ready"
     mock_hub.start()
@@ -85,7 +85,7 @@ def test_a_request_in_json_is_pointed_to_its_command(offices: dict[str, Path], e
 def test_a_document_another_process_is_sending(
     offices: dict[str, Path], edoc: Edoc, tmp_path: Path, mock_hub: RunningHub
 ) -> None:
-    """The same command meanwhile does not say that the hub has it: exit code 1, and when to try again."""
+    """The same command meanwhile does not say that the hub has it: exit code 75, and when to try again."""
     ours = offices["H29.05"]
     ours.write_text(ours.read_text(encoding="utf-8") + "[limits]\nlease = 600\n", "utf-8")
     mock_hub.stop()
@@ -93,7 +93,7 @@ def test_a_document_another_process_is_sending(
     mock_hub.start()
     _held_by_another(tmp_path / "H29.05" / "edoc.db")
     ran = edoc("send", "document.json", "--attach", "a.pdf", "-c", ours)
-    assert ran.code == 1
+    assert ran.code == 75
     assert "another process may be sending it. Run the command again after 600 seconds" in ran.err
     assert "1 being sent" in edoc("reconcile", "-c", ours).out
 
@@ -139,3 +139,88 @@ def test_a_mark_is_warned_of_and_sent(office: Path, edoc: Edoc) -> None:
     assert ran.code == 0
     assert "the mark MẬT" in ran.err
     assert "bí mật nhà nước" in ran.err
+
+
+def test_a_deadline_is_set_and_shown(offices: dict[str, Path], edoc: Edoc) -> None:
+    """`--deadline` takes a span or a time, and shows in JSON; what is neither, or over, is an error."""
+    command = ("send", "document.json", "--attach", "a.pdf", "-c", offices["H29.05"], "--json")
+    for text in ("soon", "2020-01-01"):
+        wrong = edoc(*command, "--deadline", text)
+        assert wrong.code != 0
+        assert "2026-11-20" in wrong.err or "is over already" in wrong.err
+    assert json.loads(edoc("deliveries", "-c", offices["H29.05"], "--json").out)["items"] == []
+    sent = json.loads(edoc(*command, "--deadline", "4h").out)
+    assert sent["deadline"] > sent["created_at"]
+    assert sent["expired_at"] is None
+    assert sent["recipients"][0]["refused_at"] is None
+
+
+def test_a_dry_run_says_what_would_be_sent(
+    offices: dict[str, Path], edoc: Edoc, mock_hub: RunningHub, tmp_path: Path
+) -> None:
+    """--dry-run checks and builds, stores nothing, and calls no hub (in other software, point 8)."""
+    mock_hub.stop()
+    ours = offices["H29.05"]
+    command = ("send", "document.json", "--attach", "a.pdf", "--dry-run", "-c", ours)
+    ran = edoc(*command, "--json")
+    told = json.loads(ran.out)
+    assert (ran.code, told["known_state"], told["is_signed"]) == (0, None, False)
+    assert told["size"] > (tmp_path / "a.pdf").stat().st_size
+    shown = edoc(*command).out
+    assert "Nothing was stored or sent" in shown
+    assert "Chưa lưu, chưa gửi" in shown
+    assert json.loads(edoc("deliveries", "-c", ours, "--json").out)["items"] == []
+    assert list((tmp_path / "H29.05" / "spool").rglob("*.edxml")) == []
+    wrong = json.loads((tmp_path / "document.json").read_text(encoding="utf-8")) | {"subject": ""}
+    (tmp_path / "wrong.json").write_text(json.dumps(wrong), encoding="utf-8")
+    assert edoc("send", "wrong.json", "--dry-run", "-c", ours).code == 1
+    edoc("send", "document.json", "--attach", "a.pdf", "--queue", "-c", ours)
+    assert json.loads(edoc(*command, "--json").out)["known_state"] == "ready"
+    mock_hub.start()
+
+
+def test_a_document_is_queued(offices: dict[str, Path], edoc: Edoc, mock_hub: RunningHub) -> None:
+    """--queue stores it and ends with 0 while the hub is down; the worker sends it (in other software, point 8)."""
+    ours = offices["H29.05"]
+    mock_hub.stop()
+    ran = edoc("send", "document.json", "--attach", "a.pdf", "--queue", "--json", "-c", ours)
+    assert (ran.code, json.loads(ran.out)["state"]) == (0, "ready")
+    mock_hub.start()
+    assert edoc("worker", "--once", "-c", ours).code == 0
+    (sent,) = json.loads(edoc("deliveries", "-c", ours, "--json").out)["items"]
+    assert sent["state"] == "sent"
+
+
+def _write_changed(path: Path, **changes: str) -> None:
+    """Write another document than the one in document.json beside it."""
+    document = json.loads(path.with_name("document.json").read_text(encoding="utf-8")) | changes
+    del document["id"]
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
+def test_documents_are_updated_and_replaced_by_number(
+    offices: dict[str, Path], sent: str, edoc: Edoc, tmp_path: Path
+) -> None:
+    """update and replace name the document by 7816/SNV-VP, and so does show (in other software, point 8)."""
+    ours, theirs = offices["H29.05"], offices["G22"]
+    _write_changed(tmp_path / "newer.json", number="7817")
+    common = ("--attach", "a.pdf", "-m", "Sửa", "-c", ours, "--json")
+    updated = json.loads(edoc("update", "7816/SNV-VP", "document.json", *common).out)
+    assert (updated["business"], updated["targets"]) == ("update", [sent])
+    replaced = json.loads(edoc("replace", "7816/SNV-VP", "newer.json", *common).out)
+    assert (replaced["business"], replaced["targets"]) == ("replace", [sent])
+    assert json.loads(edoc("show", "7816/SNV-VP", "--json", "-c", ours).out)["document_id"] == sent
+    edoc("receive", "-c", theirs)
+    assert edoc("status", "7816/SNV-VP", "03", "-c", theirs).code == 0
+    assert edoc("explain", "7816/SNV-VP", "-c", theirs).out.startswith("Received 7816/SNV-VP from H29.05")
+
+
+def test_a_number_that_several_documents_have_is_no_name(offices: dict[str, Path], sent: str, edoc: Edoc) -> None:
+    """Two documents of one number, of two years: the ids are named, nothing is guessed (in other software, point 8)."""
+    ours = offices["H29.05"]
+    _write_changed(Path("again.json"), issued_on="2025-11-20")
+    assert edoc("send", "again.json", "--attach", "a.pdf", "-c", ours).code == 0
+    ran = edoc("recall", "7816/SNV-VP", "-m", "Nhầm", "-c", ours)
+    assert ran.code == 1
+    assert sent in ran.err
+    assert "có nhiều văn bản mang số 7816/SNV-VP" in ran.err

@@ -68,9 +68,9 @@ def test_all_of_the_demonstration_is_for_its_user_alone(tmp_path: Path) -> None:
 
 
 def test_a_demonstration_that_cannot_read_its_file_fails(tmp_path: Path) -> None:
-    """Exit 1 and one line; no hub is left running."""
+    """Exit 1 and a line in each language; no hub is left running."""
     command = [*EDOC, "demo", str(tmp_path / "gone.pdf"), "--folder", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.count(b"\n") == 1
+    assert done.stderr.count(b"\n") == 2
     assert b"gone.pdf" in done.stderr

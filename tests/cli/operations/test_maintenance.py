@@ -19,7 +19,7 @@ ID = sample_document().id
 def test_unknown_outcomes_are_settled(office: Path, edoc: Edoc, send: Callable[[], Ran], mock_hub: RunningHub) -> None:
     """The hub is asked; what it will not tell a person settles (issue, "edoc reconcile")."""
     mock_hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
-    assert send().code == 1
+    assert send().code == 75
     told = mock_hub.hub.config
     mock_hub.hub.config = told.__class__(data=told.data, recent_sent=False)
     asked = edoc("reconcile")
@@ -67,8 +67,12 @@ def test_old_packets_are_removed_when_told_to(office: Path, edoc: Edoc, send: Ca
     send()
     assert "would be removed" in edoc("prune", "--older-than", "0d").out
     assert "0 packets" in edoc("prune", "--older-than", "365d").out
-    assert "1 packets" in edoc("prune", "--older-than", "0h", "--yes").out
+    ran = edoc("prune", "--older-than", "0h", "--yes", "--minutes", "bb.txt", "--by", "Văn thư")
+    assert "1 packets" in ran.out
     assert list((office / "spool").glob("??/*")) == []
+    minutes = Path("bb.txt").read_text(encoding="utf-8")
+    assert ("Văn thư" in minutes, ID in minutes) == (True, True)
+    assert edoc("prune", "--older-than", "0h", "--yes", "--minutes", "bb.txt").code == 1
     assert edoc("prune", "--older-than", "soon").code == 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -14,23 +15,41 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Edoc
+    from tests.conftest import StartProgram
 
 
 EDOC = [sys.executable, "-m", "edoc_connector"]
 
 
-def test_mockhub_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
+def test_mockhub_runs_until_it_is_told_to_stop(tmp_path: Path, start_program: StartProgram) -> None:
     """`edoc mockhub` announces its address, shows its page, and ends cleanly on SIGTERM."""
     command = [*EDOC, "mockhub", "--port", "0", "--data", str(tmp_path / "hub"), "--agency", "H29.05:env:S:Sở Nội vụ"]
     environment = {**os.environ, "S": "secret", "PYTHONIOENCODING": "utf-8"}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, encoding="utf-8") as hub:
-        assert hub.stdout is not None
-        url = next(word for word in hub.stdout.readline().split() if word.startswith("http://"))
-        page = httpx.get(url, trust_env=False).text
-        hub.send_signal(signal.SIGTERM)
-        assert hub.wait(timeout=20) in (0, -signal.SIGTERM)
+    hub = start_program(command, env=environment, stdout=subprocess.PIPE)
+    assert hub.stdout is not None
+    url = next(word for word in hub.stdout.readline().split() if word.startswith("http://"))
+    page = httpx.get(url, trust_env=False).text
+    hub.send_signal(signal.SIGTERM)
+    assert hub.wait(timeout=20) in (0, -signal.SIGTERM)
     assert "Sở Nội vụ" in page
     assert "secret" not in page
+
+
+def test_mockhub_speaks_tls_and_follows_a_plan(tmp_path: Path, start_program: StartProgram) -> None:
+    """With `--tls` it prints the file of its authority, which clients trust; with `--faults` it fails as planned."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text('[[fault]]\nkind = "error"\nstatus = 503\npath = "/getAgenciesList"\n')
+    command = [*EDOC, "mockhub", "--port", "0", "--data", str(tmp_path / "hub"), "--agency", "H29.05:s", "--tls"]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "EDOC_LANG": "en"}
+    hub = start_program([*command, "--faults", str(plan)], env=environment, stdout=subprocess.PIPE)
+    assert hub.stdout is not None
+    url = next(word for word in hub.stdout.readline().split() if word.startswith("https://"))
+    authority = tmp_path / "hub/tls/ca.pem"
+    assert str(authority) in hub.stdout.readline()
+    with httpx.Client(verify=ssl.create_default_context(cafile=authority), trust_env=False) as client:
+        assert client.post(f"{url}/getAgenciesList").status_code == 503
+    hub.send_signal(signal.SIGTERM)
+    assert hub.wait(timeout=20) in (0, -signal.SIGTERM)
 
 
 def test_mockhub_refuses_an_agency_without_a_secret(edoc: Edoc, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from edoc_connector.testing import RunningHub
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Edoc
+    from tests.conftest import StartProgram
 
 HANDLERS = """
 from pathlib import Path
@@ -58,7 +59,7 @@ def test_what_failed_is_in_the_exit_code(
     assert "the hub was not reached" not in ran.err
 
 
-def test_two_at_once(offices: dict[str, Path], edoc: Edoc, tmp_path: Path) -> None:
+def test_two_at_once(offices: dict[str, Path], edoc: Edoc, tmp_path: Path, start_program: StartProgram) -> None:
     """Two that cron started at the same moment share the work: each document is in the register once."""
     document = (tmp_path / "document.json").read_text()
     for number in range(1, 7):
@@ -68,12 +69,11 @@ def test_two_at_once(offices: dict[str, Path], edoc: Edoc, tmp_path: Path) -> No
     command = [sys.executable, "-m", "edoc_connector", "worker", "--once", "--handlers", "dms:handlers"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
     running = [
-        subprocess.Popen([*command, "-c", str(offices["G22"])], env=environment, stderr=subprocess.PIPE)
-        for _ in range(2)
+        start_program([*command, "-c", str(offices["G22"])], env=environment, stderr=subprocess.PIPE) for _ in range(2)
     ]
     for one in running:
         _, err = one.communicate(timeout=120)
-        assert one.returncode == 0, err.decode()
+        assert one.returncode == 0, err
     register = Counter((tmp_path / "register").read_text().split())
     assert len(register) == 6
     assert set(register.values()) == {1}

@@ -61,7 +61,7 @@ def test_build_refuses_json_that_is_no_document(text: str, edoc: Edoc, tmp_path:
     (tmp_path / "document.json").write_text(text)
     ran = edoc("build", tmp_path / "document.json", "--out", tmp_path / "a.edxml")
     assert ran.code == 1
-    assert ran.err.count("\n") == 1
+    assert ran.err.count("\n") == 2
 
 
 def test_build_writes_a_status_too(edoc: Edoc, tmp_path: Path) -> None:
@@ -83,5 +83,5 @@ def test_a_json_file_that_cannot_be_read(edoc: Edoc, tmp_path: Path, content: by
     if content is not None:
         (tmp_path / "d.json").write_bytes(content)
     ran = edoc("build", tmp_path / "d.json", "--out", tmp_path / "x.edxml")
-    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert (ran.code, ran.err.count("\n")) == (1, 2)
     assert word in ran.err

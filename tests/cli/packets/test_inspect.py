@@ -44,10 +44,10 @@ def _spelt(text: str) -> str:
 
 
 def test_bytes_before_the_declaration_are_refused(collection: Path, edoc: Edoc) -> None:
-    """Not XML: exit 2 and one line on stderr that says where and why (edXML packet, "Seen in the wild")."""
+    """Not XML: exit 2 and a line in each language that says where and why (edXML packet, "Seen in the wild")."""
     ran = edoc("inspect", collection / "samples" / "edoc_new.edxml")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.count("\n") == 1
+    assert ran.err.count("\n") == 2
     assert {"data": "'45'", "shared": "'1212'"}[collection.name] in ran.err
     assert "line 1" in ran.err
 
@@ -57,7 +57,7 @@ def test_a_missing_file_is_one_line(edoc: Edoc, tmp_path: Path) -> None:
     ran = edoc("inspect", tmp_path / "gone.edxml")
     assert ran.code == 2
     assert "gone.edxml" in ran.err
-    assert ran.err.count("\n") == 1
+    assert ran.err.count("\n") == 2
 
 
 def test_the_json_has_the_promised_keys(signed: Path, edoc: Edoc) -> None:

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509 import load_pem_x509_csr
 
+from edoc_connector.signing import fingerprint_key, read_request
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.keys import AgencyKeys, agency_keys, get_default_authority
 from edoc_connector.testing.tokens import SoftToken
@@ -146,3 +149,54 @@ def test_a_token_builds_a_packet(
     refused = edoc("build", "document.json", "--out", "b.edxml", "--key", soft_token.build_uri("p384-key"))
     assert (refused.code, Path("b.edxml").exists()) == (1, False)
     assert "PIN" in refused.err
+
+
+def test_a_new_key_is_asked_for_and_the_old_one_names_it(edoc: Any, configure: Configure, tmp_path: Path) -> None:
+    """Request and statement are written, nothing secret is shown, and a partner reads the statement (point 6)."""
+    _keys("signs today", -1, 30).write_p12(tmp_path / "old.p12", password=PASSWORD)
+    new = _keys("follows", -1, 30).key
+    (tmp_path / "new.pem").write_bytes(new.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    config = configure('key = "p12:old.p12"\nsecret = "file:password"\n')
+    ran = edoc(
+        "keys", "request", "--config", config, "--key", "pem:new.pem", "--out", tmp_path / "new.csr",
+        "--succession", tmp_path / "succession.json",
+    )  # fmt: skip
+    assert ran.code == 0
+    assert "đã ghi" in ran.err
+    assert PASSWORD not in ran.out + ran.err
+    request = read_request(tmp_path / "new.csr")
+    digest = fingerprint_key(new.public_key())
+    assert digest in ran.err
+    assert "Sở Nội vụ" in request.subject.rfc4514_string()
+    checked = edoc("keys", "check", "--succession", tmp_path / "succession.json", "--json")
+    assert (checked.code, json.loads(checked.out)["new_key_sha256"]) == (0, digest)
+    shown = edoc("keys", "check", "--succession", tmp_path / "succession.json")
+    assert digest[:20] in shown.out.replace("\n", "")
+    assert "Hãy đối chiếu" in shown.err
+
+
+@pytest.mark.parametrize("option", ["--out", "--succession"])
+def test_a_request_replaces_no_file(edoc: Any, configure: Configure, tmp_path: Path, option: str) -> None:
+    """What is there already, the key itself above all, stays; the error says what to do."""
+    taken = tmp_path / "taken.pem"
+    taken.write_text("a key")
+    ran = edoc("keys", "request", "--config", configure(""), "--key", "pem:taken.pem", option, taken)
+    assert (ran.code, taken.read_text()) == (1, "a key")
+    assert "is there already" in ran.err
+
+
+def test_a_request_of_the_key_that_signs(edoc: Any, configure: Configure, tmp_path: Path) -> None:
+    """Without --key it is the only one of the settings, and the request goes to the output; a subject may be given."""
+    _keys("only", -1, 30).write_pem(tmp_path / "only.pem")
+    config = configure('key = "pem:only.pem"\n')
+    ran = edoc("keys", "request", "--config", config, "--subject", "CN=Sở Nội vụ,O=UBND tỉnh,C=VN")
+    assert ran.code == 0
+    assert load_pem_x509_csr(ran.out.encode()).is_signature_valid
+    none = edoc("keys", "request", "--config", configure(""), "--succession", tmp_path / "s")
+    assert (none.code, "name the one" in none.err, "hãy chỉ khóa" in none.err) == (1, True, True)
+    unnamed = edoc(
+        "keys", "request", "--config", configure(""), "--key", "pem:only.pem", "--succession", tmp_path / "s"
+    )
+    assert "the key of before" in unnamed.err
+    assert not (tmp_path / "s").exists()
+    assert "the partner's file" in edoc("keys", "check").err

@@ -70,13 +70,13 @@ def test_exit_codes(edoc: Edoc, plain: Path, key: str, tmp_path: Path) -> None:
 
 
 def test_errors_are_one_line(edoc: Edoc, plain: Path, key: str, tmp_path: Path) -> None:
-    """A wrong password and a file that is no PDF: one line in both languages, and no file."""
+    """A wrong password and a file that is no PDF: a line in each language, and no file."""
     ran = edoc("pdf", "sign", plain, "--key", key, "--out", tmp_path / "b.pdf")
-    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert (ran.code, ran.err.count("\n")) == (1, 2)
     (tmp_path / "x.pdf").write_bytes(b"x")
     options = ("--key", key, "--key-password", "env:KEY_PASSWORD", "--out", tmp_path / "b.pdf")
     ran = edoc("pdf", "sign", tmp_path / "x.pdf", *options)
-    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert (ran.code, ran.err.count("\n")) == (1, 2)
     assert "not a PDF file" in ran.err
     assert "không phải là tệp PDF" in ran.err
     assert not (tmp_path / "b.pdf").exists()

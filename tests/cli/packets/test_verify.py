@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edoc_connector.mockhub.rebuild import rebuild_packet
+from edoc_connector.mockhub import rebuild_packet
 from edoc_connector.testing import agency_keys, authority, sample_pdf
 
 if TYPE_CHECKING:

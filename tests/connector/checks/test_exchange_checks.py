@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from edoc_connector._core import Text
+from edoc_connector.client import HubClient
 from edoc_connector.connector import CheckOutcome
 from edoc_connector.connector.checks.exchange_checks import find_latest_start
 from edoc_connector.errors import EdocError, OutcomeUnknown
+from edoc_connector.hubs import Outcome
 from edoc_connector.mockhub import Fault
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
@@ -87,6 +90,58 @@ def test_a_recipient_that_reports_nothing(office: Office, hub: RunningHub, find:
     receiver.flush()
     handle(sender)
     assert find(sender, "CHK-UNDELIVERED") is PASS
+
+
+@on_both
+def test_a_deadline_that_is_over(office: Office, hub: RunningHub, find: Find, handle: Handle, ahead: Ahead) -> None:
+    """CHK-EXPIRED is raised where a deadline ran out, until every recipient reports."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document(), deadline=timedelta(hours=1))
+    sender.reconcile()
+    assert find(sender, "CHK-EXPIRED") is PASS
+    ahead(sender, 2 * 3600)
+    sender.reconcile()
+    assert find(sender, "CHK-EXPIRED") is FAIL
+    handle(receiver)
+    receiver.flush()
+    handle(sender)
+    assert find(sender, "CHK-EXPIRED") is PASS
+
+
+@on_both
+def test_a_document_that_the_hub_did_not_bring(office: Office, hub: RunningHub, find: Find, handle: Handle) -> None:
+    """CHK-REFUSED-LATER is raised where the hub refused what it had taken, until the recipient reports (row 39)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+    with HubClient(receiver.settings.dialect(), receiver.settings.client_settings()) as client:
+        client.confirm(client.list_waiting()[0].doc_id, Outcome.PROCESSING)
+    sender.reconcile()
+    assert find(sender, "CHK-REFUSED-LATER") is PASS
+    with sender.context.store.transaction() as tx:
+        (row,) = tx.deliveries.find_all("H29.05")
+        assert tx.recipients.record_late_refusal(row, "G22", words=Text("fail", "lỗi"))
+        assert not tx.recipients.record_late_refusal(row, "G22", words=Text("fail", "lỗi"))
+        assert not tx.recipients.record_late_refusal(row, "H30", words=Text("fail", "lỗi"))
+    assert find(sender, "CHK-REFUSED-LATER") is FAIL
+    handle(receiver)
+    receiver.flush()
+    handle(sender)
+    assert find(sender, "CHK-REFUSED-LATER") is PASS
+
+
+@on_both
+def test_a_document_that_nobody_answers(
+    office: Office, hub: RunningHub, find: Find, handle: Handle, ahead: Ahead
+) -> None:
+    """CHK-UNANSWERED is raised where nobody accepted or rejected a document for `limits.unanswered_after`."""
+    office("H29.05").send(sample_document())
+    receiver = office("G22")
+    (receipt,) = handle(receiver)
+    assert find(receiver, "CHK-UNANSWERED") is PASS
+    ahead(receiver, 11 * DAY)
+    assert find(receiver, "CHK-UNANSWERED") is WARN
+    receiver.receipt(receipt.id).accept()
+    assert find(receiver, "CHK-UNANSWERED") is PASS
 
 
 @on_both

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edoc_connector.connector import CheckOutcome
 from edoc_connector.errors import EdocError
 from edoc_connector.testing.hub import RunningHub
-from edoc_connector.testing.keys import authority
+from edoc_connector.testing.keys import agency_keys, authority
 
 if TYPE_CHECKING:
     from tests.connector.checks.conftest import Find
@@ -50,6 +50,41 @@ def test_a_key_that_cannot_be_used(office: Office, tmp_path: Path, find: Find) -
     assert find(connector, "CHK-KEY") is FAIL
     aside.rename(key)
     assert find(connector, "CHK-KEY") is PASS
+
+
+def test_a_certificate_of_another_agency(office: Office, tmp_path: Path, find: Find) -> None:
+    """CHK-CERTIFICATE-OWNER is raised for a key whose certificate names another organisation."""
+    other = agency_keys("Văn phòng", organ_id="G22", kind="p256").write_pem(tmp_path / "other.pem")
+    connector = office("H29.05", signing={"key": other})
+    assert find(connector, "CHK-CERTIFICATE-OWNER") is FAIL
+    connector.close()
+    assert find(office("H29.05"), "CHK-CERTIFICATE-OWNER") is PASS
+
+
+def test_a_certificate_that_leads_nowhere(office: Office, tmp_path: Path, find: Find) -> None:
+    """CHK-CERTIFICATE-CHAIN is raised where no authority of [receive] trust issued it, and gone with that authority."""
+    issuer = authority("Another CA")
+    keys = issuer.agency("Sở Nội vụ", organ_id="H29.05", kind="p256")
+    key, root = keys.write_pem(tmp_path / "key.pem"), keys.write_root(tmp_path / "root.pem")
+    connector = office("H29.05", signing={"key": key})
+    assert find(connector, "CHK-CERTIFICATE-CHAIN") is WARN
+    connector.close()
+    connector = office("H29.05", signing={"key": key}, receive={"trust": [str(root)]})
+    assert find(connector, "CHK-CERTIFICATE-CHAIN") is PASS
+
+
+def test_revocation_that_cannot_be_learnt(office: Office, tmp_path: Path) -> None:
+    """CHK-REVOCATION is raised where the list of [receive.revocation] is none, in a look that asks others."""
+
+    def find_remote(**revocation: object) -> CheckOutcome:
+        connector = office("H29.05", receive={"revocation": revocation})
+        (result,) = (one for one in connector.checks(remote=True) if one.code == "CHK-REVOCATION")
+        connector.close()
+        return result.outcome
+
+    (tmp_path / "no.crl").write_text("no list", encoding="ascii")
+    assert find_remote(mode="crl", crl_files=[str(tmp_path / "no.crl")]) is WARN
+    assert find_remote(mode="none") is PASS
 
 
 def test_packets_that_go_out_unsigned(office: Office, find: Find) -> None:

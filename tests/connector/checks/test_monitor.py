@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from edoc_connector.connector import CHECKS, CheckMonitor
 
 if TYPE_CHECKING:
     from tests.connector.conftest import Office
+
+    from edoc_connector.testing.hub import RunningHub
 
 
 def _list_changes(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, int]]:
@@ -72,6 +75,18 @@ def test_what_reads_every_file_is_looked_at_seldom(office: Office) -> None:
     monitor = CheckMonitor(connector.check_subject, slow_interval=3600.0)
     first = {result.code: result for result in monitor.run()}
     second = {result.code: result for result in monitor.run()}
-    assert len(first) == len(second) == len(CHECKS)
+    assert len(first) == len(second) == len([check for check in CHECKS if not check.is_remote])
     assert all(second[code] is first[code] for code in slow)
     assert second["CHK-SPOOL"] is not first["CHK-SPOOL"]
+
+
+def test_the_hub_is_called_seldom_and_not_at_the_start(office: Office, hub: RunningHub) -> None:
+    """What calls the hub is looked at once its interval has passed, and shows in the results from then on."""
+    connector = office("G22")
+    monitor = CheckMonitor(connector.check_subject, slow_interval=0.2)
+    before = len(hub.requests())
+    assert not {result.code for result in monitor.run()} & {check.code for check in CHECKS if check.is_remote}
+    assert len(hub.requests()) == before
+    time.sleep(0.25)
+    assert {result.code for result in monitor.run()} == {check.code for check in CHECKS}
+    assert len(hub.requests()) > before

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from edoc_connector.connector.holdings import OtherStore, StoreGuard
 from edoc_connector.errors import StoreError
@@ -26,8 +26,13 @@ from edoc_connector.testing.postgres import PostgresServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.conftest import StartProgram
     from tests.connector.conftest import Fails, Handle, Office
 
+HELD_IN_DATABASE = (
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 HOLDER = """
 import sys
 from edoc_connector.connector.holdings import StoreGuard
@@ -66,20 +71,21 @@ def test_row_40_one_store_in_many_programs(office: Office, hub: RunningHub, hand
     assert [handle(office("G22")) for _ in range(3)] == [[], [], []]
 
 
-def test_row_40_the_lock_of_another_program(tmp_path: Path, fails: Fails) -> None:
+def test_row_40_the_lock_of_another_program(tmp_path: Path, fails: Fails, start_program: StartProgram) -> None:
     """The lock is the system's: it ends with the program that holds it (faults, row 40)."""
     one, two = str(tmp_path / "one.db"), str(tmp_path / "two.db")
     command = [sys.executable, "-c", HOLDER, one]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        guard = StoreGuard(agency="G22", hub="https://hub", database=two)
-        error = fails(StoreError, guard.require_alone, "one.db")
-        assert "one.db" in error.vi
-        same = StoreGuard(agency="G22", hub="https://hub", database=one)
-        same.require_alone()
-        same.release()
-        holder.kill()
+    holder = start_program(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    guard = StoreGuard(agency="G22", hub="https://hub", database=two)
+    error = fails(StoreError, guard.require_alone, "one.db")
+    assert "one.db" in error.vi
+    same = StoreGuard(agency="G22", hub="https://hub", database=one)
+    same.require_alone()
+    same.release()
+    holder.kill()
+    holder.wait()
     guard.require_alone()
     guard.release()
 
@@ -172,6 +178,21 @@ def test_row_40_two_databases_on_one_server(
     assert second.find_other() == other  # `same` still holds it
     same.release()
     assert second.find_other() is None
+
+
+def test_a_look_after_the_end_holds_nothing(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that outlives its connector takes no lock that nobody would give back (faults, row 40)."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with Store.open(postgres_url, spool=tmp_path / "spool") as store:
+        guard = StoreGuard.of_store(store, agency="G22", hub="https://hub")
+        guard.require_alone()
+        guard.release()
+        guard.require_alone()
+        with store.snapshot() as tx:
+            held = tx.connection.execute(text(HELD_IN_DATABASE)).scalar()
+    other = StoreGuard(agency="G22", hub="https://hub", database="two.db")
+    assert (held, other.find_other()) == (0, None)
+    other.release()
 
 
 def test_row_40_a_server_that_was_restarted(

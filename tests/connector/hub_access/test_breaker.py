@@ -10,6 +10,7 @@ import pytest
 
 from edoc_connector.connector import BreakerState, Connector, HubBreaker
 from edoc_connector.connector._recovery import recover_sending
+from edoc_connector.connector.outbound import submit
 from edoc_connector.errors import (
     AuthenticationRejected,
     EdocError,
@@ -24,6 +25,7 @@ from edoc_connector.store import DeliveryState
 from edoc_connector.store._sql import TABLES
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
+from edoc_connector.worker import AgencyJobs
 
 if TYPE_CHECKING:
     from tests.connector.conftest import Fails, Office
@@ -142,6 +144,25 @@ def test_a_list_alone_does_not_count_as_recovered(sender: Connector, hub: Runnin
         assert breaker.read().state is BreakerState.TRIAL
     breaker.record_poll(None)
     assert breaker.read().state is BreakerState.CLOSED
+
+
+def test_row_10_the_trial_goes_to_another_document(sender: Connector, hub: RunningHub, clock: Clock) -> None:
+    """A 403 pauses the sends; a document that gets one each time pauses them once a try, not at each trial (row 10)."""
+    documents = [sample_document(number=number) for number in ("1", "2")]
+    for document in documents:
+        submit(sender.context, document)
+        clock.turn(minutes=1)
+    hub.faults.add(Fault(kind="error", status=403, path="/sendEdoc"))
+    jobs = AgencyJobs(sender)
+    assert jobs.transmit()
+    assert sender.context.breaker.read().state is BreakerState.OPEN
+    clock.turn(minutes=6)  # the one that was turned away is due again, too
+    forget_reading(sender.context.breaker)
+    sender.context.breaker.record_poll(None)
+    assert sender.context.breaker.read().state is BreakerState.TRIAL
+    assert jobs.transmit()
+    assert [sender.delivery(document.id).state for document in documents] == [DeliveryState.READY, DeliveryState.SENT]
+    assert sender.context.breaker.read().state is BreakerState.CLOSED
 
 
 def test_programs_share_it(office: Office, hub: RunningHub, fails: Fails) -> None:

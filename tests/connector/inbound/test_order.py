@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from edoc_connector.connector.inbound.hub_order import sort_by_creation
 from edoc_connector.edxml import StatusCode
 from edoc_connector.hubs import MessageType, Waiting
-from edoc_connector.mockhub import calls
+from edoc_connector.mockhub.dialects import calls
 from edoc_connector.testing import sample_document
 
 if TYPE_CHECKING:

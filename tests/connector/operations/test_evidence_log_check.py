@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, text
+from tests.connector.split_runs import split_runs
 
 from edoc_connector.connector import Connector, check_pack
 from edoc_connector.evidence import (
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 AGENCY = "H29.05"
 _PEM = Encoding.PEM
-TABLES = ("logs", "entries", "leaves", "tiles", "checkpoints")
+TABLES = ("logs", "entries", "runs", "tiles", "checkpoints")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -79,13 +80,15 @@ def attack(connector: Connector, change: Callable[[Connection], None]) -> None:
                 for guard in ("append_only", "no_truncate"):
                     name = f"evidence_{table}"
                     tx.connection.execute(text(f"ALTER TABLE {name} DISABLE TRIGGER {name}_{guard}"))
+        split_runs(tx.connection)
         change(tx.connection)
 
 
 def rewrite(connection: Connection, leaf: int) -> None:
     """Change what one entry says."""
     query = text(
-        "SELECT e.id, e.stored FROM evidence_entries e JOIN evidence_leaves l ON l.entry_id = e.id WHERE l.leaf = :leaf"
+        "SELECT e.id, e.stored FROM evidence_entries e JOIN evidence_runs r ON r.first_entry = e.id "
+        "WHERE r.first_leaf = :leaf"
     )
     key, stored = connection.execute(query, {"leaf": leaf}).one()
     entry = json.loads(unpack_entry(bytes(stored)))
@@ -103,7 +106,8 @@ def update(connection: Connection, table: str, key: int, **values: Any) -> None:
 def link_anew(connection: Connection) -> None:
     """Make every hash anew from the entries as they are now, and forget the checkpoints."""
     query = text(
-        "SELECT e.id, e.stored FROM evidence_entries e JOIN evidence_leaves l ON l.entry_id = e.id ORDER BY l.leaf"
+        "SELECT e.id, e.stored FROM evidence_runs r JOIN evidence_entries e "
+        "ON e.id BETWEEN r.first_entry AND r.first_entry + r.entries - 1 ORDER BY r.first_leaf, e.id"
     )
     grown, nodes = CompactRange.start(), []
     for key, stored in connection.execute(query).all():
@@ -180,9 +184,9 @@ def test_a_database_restored_to_an_older_copy(sender: Connector) -> None:
 
     def change(connection: Connection) -> None:
         old = {"size": sizes[1]}
-        query = "SELECT entry_id FROM evidence_leaves WHERE leaf >= :size"
+        query = "SELECT first_entry FROM evidence_runs WHERE first_leaf >= :size"
         keys = connection.execute(text(query), old).scalars().all()
-        connection.execute(text("DELETE FROM evidence_leaves WHERE leaf >= :size"), old)
+        connection.execute(text("DELETE FROM evidence_runs WHERE first_leaf >= :size"), old)
         for key in keys:
             connection.execute(text("DELETE FROM evidence_entries WHERE id = :key"), {"key": key})
         connection.execute(text("DELETE FROM evidence_tiles WHERE (number + 1) * 16 > :size"), old)
@@ -251,7 +255,7 @@ def test_a_log_begun_anew(sender: Connector) -> None:
     """The folder has another log of this agency: all was deleted in the database, and a new one opened."""
 
     def change(connection: Connection) -> None:
-        for table in ("checkpoints", "tiles", "leaves", "entries", "logs"):
+        for table in ("checkpoints", "tiles", "runs", "entries", "logs"):
             connection.execute(text(f"DELETE FROM evidence_{table}"))
 
     attack(sender, change)
@@ -265,7 +269,7 @@ def test_an_entry_slipped_in(sender: Connector) -> None:
     """One without a place that it could get is counted."""
 
     def change(connection: Connection) -> None:
-        connection.execute(text("DELETE FROM evidence_leaves WHERE leaf = 4"))
+        connection.execute(text("DELETE FROM evidence_runs WHERE first_leaf = 4"))
         if connection.dialect.name == "postgresql":
             connection.execute(text("DELETE FROM evidence_unlinked"))
 
@@ -273,6 +277,21 @@ def test_an_entry_slipped_in(sender: Connector) -> None:
     said = " ".join(told(sender))
     assert "1 entries have no place" in said
     assert "entry 5 is missing" in said
+
+
+def test_an_entry_with_two_places(sender: Connector) -> None:
+    """One that is shown as another leaf once more is named, though each leaf has an entry."""
+
+    def change(connection: Connection) -> None:
+        leaf = text("SELECT first_entry FROM evidence_runs WHERE first_leaf = :leaf")
+        values = {"agency": AGENCY, "second": connection.execute(leaf, {"leaf": 5}).scalar_one()}
+        connection.execute(text("DELETE FROM evidence_runs WHERE first_leaf IN (5, 6)"))
+        connection.execute(text("UPDATE evidence_runs SET entries = 2 WHERE first_leaf = 4"))
+        connection.execute(text("INSERT INTO evidence_runs VALUES (:agency, 6, :second, 1)"), values)
+        link_anew(connection)
+
+    attack(sender, change)
+    assert "has two places" in " ".join(told(sender))
 
 
 def test_an_entry_filed_under_another_document(sender: Connector) -> None:

@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import text
+from tests.connector.split_runs import split_runs
 
+from edoc_connector.client import HubClient
 from edoc_connector.connector import Connector, check_pack
 from edoc_connector.connector.operations import evidence_check, evidence_pack
-from edoc_connector.edxml import Packet, read, write
-from edoc_connector.errors import NotFound, OutcomeUnknown, StoreError
+from edoc_connector.edxml import Organization, Packet, read, write
+from edoc_connector.errors import NotFound, OutcomeUnknown, StoreError, UnknownRecipient
 from edoc_connector.evidence import pack_entry
 from edoc_connector.mockhub import Fault, MockHubConfig
-from edoc_connector.store import AuditEvent
+from edoc_connector.store import AuditEvent, DeliveryRow, OutgoingRow, ReceiptRow
+from edoc_connector.store.store import StoreTransaction
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.keys import agency_keys, authority
@@ -31,17 +34,17 @@ if TYPE_CHECKING:
 
 ID = sample_document().id
 GUARDS = {
-    "sqlite": ("evidence_entries_no_update", "evidence_leaves_no_update", "evidence_leaves_no_delete"),
+    "sqlite": ("evidence_entries_no_update", "evidence_runs_no_update", "evidence_runs_no_delete"),
     "postgresql": (
         "evidence_entries_append_only ON evidence_entries",
-        "evidence_leaves_append_only ON evidence_leaves",
+        "evidence_runs_append_only ON evidence_runs",
     ),
 }
 
 
 STATEMENTS = [
     *("UPDATE evidence_entries SET stored = leaf_hash", "DELETE FROM evidence_entries"),
-    *("UPDATE evidence_leaves SET leaf = leaf + 100", "DELETE FROM evidence_leaves"),
+    *("UPDATE evidence_runs SET first_leaf = first_leaf + 100", "DELETE FROM evidence_runs"),
     *("UPDATE evidence_tiles SET level = 9", "DELETE FROM evidence_tiles"),
     *("UPDATE evidence_logs SET origin = 'x'", "DELETE FROM evidence_logs"),
     *("UPDATE evidence_checkpoints SET size = 1", "DELETE FROM evidence_checkpoints"),
@@ -112,7 +115,7 @@ def test_states_answers_and_hashes_are_in_the_chain(exchanged: Offices) -> None:
     assert (answer["call"], answer["status"], answer["body"]["status"]) == ("sendEdoc", 200, "OK")
     assert len({one["sha256"] for one in mine}) == 1
     kinds = {one["kind"] for one in entries(receiver)}
-    assert kinds == {"change", "answer", "offer"}
+    assert kinds == {"change", "answer", "offer", "packet"}
     assert "VALID" in {one.get("verification") for one in entries(receiver)}
 
 
@@ -161,7 +164,8 @@ def test_who_gets_round_the_triggers_is_found_out(office: Office, exchange: Exch
         assert tx.evidence_log.find_fault(agency) is None
         for guard in GUARDS[tx.connection.dialect.name]:
             tx.connection.execute(text(f"DROP TRIGGER {guard}"))
-        leaf = "(SELECT entry_id FROM evidence_leaves WHERE agency = :agency AND leaf = :leaf)"
+        split_runs(tx.connection)
+        leaf = "(SELECT first_entry FROM evidence_runs WHERE agency = :agency AND first_leaf = :leaf)"
         statement = text(f"UPDATE evidence_entries SET stored = :stored WHERE id = {leaf}")
         stored = pack_entry(b'{"another":"entry"}')
         tx.connection.execute(statement, {"stored": stored, "agency": agency, "leaf": 2})
@@ -169,7 +173,7 @@ def test_who_gets_round_the_triggers_is_found_out(office: Office, exchange: Exch
         assert fault is not None
         assert (fault.number, fault.words.en) == (3, "entry 3 was changed")
         tx.connection.execute(
-            text(f"DELETE FROM evidence_leaves WHERE entry_id = {leaf}"), {"agency": agency, "leaf": 1}
+            text("DELETE FROM evidence_runs WHERE agency = :agency AND first_leaf = 1"), {"agency": agency}
         )
         fault = tx.evidence_log.find_fault(agency)
         assert fault is not None
@@ -197,6 +201,67 @@ def test_a_pack_shows_nothing_of_other_documents(exchanged: Offices, tmp_path: P
         everything = b"".join(pack.read(name) for name in pack.namelist())
     for hidden in (other.encode(), b"secret-H29.05", b"PRIVATE KEY", b"hash-header"):
         assert hidden not in everything
+
+
+def test_a_pack_made_while_a_status_leaves_checks(
+    office: Office, handle: Handle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever a pack is made, its entries name every packet that it lists (evidence.md, "The log")."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+    real, found = HubClient.send, list[tuple[int, list[str]]]()
+
+    def pack_before_sending(self: HubClient, *args: Any, **kwargs: Any) -> Any:
+        pack = receiver.evidence(ID, out=tmp_path / f"{len(found)}.zip")
+        found.append((len(check_pack(pack).packets), [one.text for one in check_pack(pack).problems]))
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(HubClient, "send", pack_before_sending)
+    for receipt in handle(receiver):
+        receipt.accept()
+    receiver.flush()
+    assert found == [(2, []), (3, [])]  # the document, 01 which leaves now, then 03
+
+
+def list_unnamed(connector: Connector) -> list[str]:
+    """The packets of deliveries, receipts and statuses that no entry names."""
+    named = {one.get("sha256") for one in entries(connector)}
+    agency = connector.context.agency
+    with connector.context.store.snapshot() as tx:
+        rows: list[DeliveryRow | ReceiptRow | OutgoingRow] = [*tx.deliveries.find_all(agency)]
+        rows += [*tx.receipts.find_all(agency), *tx.outgoing.find_all(agency)]
+    return [f"{type(row).__name__} {row.id}" for row in rows if row.sha256 is not None and row.sha256 not in named]
+
+
+def test_each_transaction_enters_the_packets_that_it_stores(
+    office: Office, hub: RunningHub, handle: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sent, corrected, received, answered, set aside, built anew: with the row its hash (evidence.md, "The log")."""
+    sender, receiver = office("H29.05"), office("G22")
+    real, unnamed, checked = StoreTransaction.__exit__, list[str](), []
+
+    def check_afterwards(self: StoreTransaction, *error: Any) -> None:
+        real(self, *error)
+        connector = next(one for one in (sender, receiver) if one.context.store is self._store)
+        unnamed.extend(list_unnamed(connector))
+        checked.append(connector)
+
+    monkeypatch.setattr(StoreTransaction, "__exit__", check_afterwards)
+    with pytest.raises(UnknownRecipient):
+        sender.send(sample_document(recipients=[Organization(id="H99.99", name="Không có")]))
+    hub.offer(b"garbage", sender="H29.05", to="G22")
+    sender.send(sample_document())
+    hub.faults.add(Fault(kind="drop-before-accepting", path="/sendEdoc"))  # the status 01 has to be sent again
+    receipt = handle(receiver)[-1]
+    for path in receiver.context.store.spool.root.rglob("*.edxml"):
+        if b"StatusCode" in path.read_bytes():
+            path.unlink()
+    receiver.settle(ID, arrived=False)
+    receipt.accept()
+    receiver.flush()
+    handle(sender)
+    assert unnamed == []
+    assert len(checked) > 20
 
 
 def changed(path: Path, name: str, change: Callable[[bytes], bytes | None]) -> Path:

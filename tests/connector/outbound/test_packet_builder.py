@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edoc_connector import edxml
+from edoc_connector.store import Spool
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
 
@@ -48,3 +49,26 @@ def test_a_status_of_form_1_rests_on_the_hubs_word(office: Office, handle: Handl
     (status,) = sender.receipts(kind="status")
     assert (status.verification.reason, status.authority) == ("SIG-NAMESPACE", "hub-announced")
     assert sender.delivery(delivery.id).recipient("G22").status == "01"
+
+
+@pytest.mark.parametrize("in_memory", [0, 196608])
+def test_a_small_document_is_sent_from_memory(
+    in_memory: int, office: Office, hub: RunningHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The setting decides whether the stored packet is read again; what is stored and what the hub gets is the same."""
+    checked: list[str] = []
+    verify = Spool.verify_file
+
+    def note(spool: Spool, name: str, sha256: str) -> object:
+        checked.append(name)
+        return verify(spool, name, sha256)
+
+    monkeypatch.setattr(Spool, "verify_file", note)
+    sender = office("H29.05", limits={"in_memory": in_memory})
+    delivery = sender.send(sample_document())
+    assert delivery.state == "sent"
+    assert len(checked) == (0 if in_memory else 1)
+    with sender.context.store.snapshot() as tx:
+        row = tx.deliveries.find_by_document_id("H29.05", delivery.id)
+    assert row is not None
+    assert verify(sender.context.store.spool, row.spool_file, row.sha256)

@@ -18,7 +18,7 @@ from lxml import etree
 
 import edoc_connector.edxml as edxml
 from edoc_connector.errors import AttachmentError, DocumentError
-from edoc_connector.mockhub.rebuild import rebuild_packet
+from edoc_connector.mockhub import rebuild_packet
 
 
 class _Signer:
@@ -257,3 +257,21 @@ def test_a_zip_under_another_name_is_announced_as_another_zip(
     for data in (packet, (tmp_path / "out.edxml").read_bytes()):
         (read,) = edxml.read(data).attachments
         assert (read.name.strip(), b"".join(read.pieces())) == (name.strip(), packed.getvalue())
+
+
+@given(data=st.data(), signed=st.booleans(), sealed=st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_what_is_written_to_memory_is_what_is_written_to_a_file(
+    data: st.DataObject,
+    signed: bool,
+    sealed: bool,
+    documents: st.SearchStrategy[edxml.Document],
+    written: Callable[..., bytes],
+) -> None:
+    """A small packet has the same bytes, wherever it is built."""
+    document = data.draw(documents)
+    signature = _Signer() if signed else None
+    seal = (lambda digests: repr(digests).encode()) if sealed else None
+    at = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
+    in_memory = edxml.write_to_memory(document, at=at, signature=signature, seal=seal)
+    assert in_memory == written(document, at=at, signature=signature, seal=seal)

@@ -99,6 +99,30 @@ def test_code_alone_says_nothing(answer: Any, packet: Path) -> None:
     assert _send(packet, answer) == ("123", 1)
 
 
+@pytest.mark.parametrize("counter", [True, False], ids=["in place", "taken out"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"docId": 5, "status": "Fail", "code": "0"},
+        {"docId": 5, "status": "Success", "code": "0", "errors": [{"code": "SendDocument"}]},
+        {"docId": 5, "status": "Success", "code": "0", "errors": [{"errorCode": "SendDocument"}]},
+        {"docId": 5, "code": "0", "errors": []},
+        {"docId": 0, "status": "Success", "code": "0", "errors": []},
+    ],
+)
+def test_trap_code_alone_says_nothing(
+    answer: Any, packet: Path, counter: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Success is ``status`` Success, no errors, and of a send a docId above 0; ``code`` may be 0 anyway."""
+    if counter:
+        with pytest.raises(EdocError):
+            _send(packet, answer, answer)
+        return
+    monkeypatch.setattr(answers, "judge", lambda told: answers.Verdict(told.get("code") == "0", (), "0"))
+    monkeypatch.setattr(answers, "parse_number", str)
+    assert _send(packet, answer) == (str(answer["docId"]), 1)
+
+
 _INNER = [{"docId": 0, "status": "Error", "code": "9999"}, _refuse("InternalServer")]
 
 
@@ -181,8 +205,23 @@ def _require_other_method() -> None:
     assert [one.method for one in asked] == ["POST"]
 
 
-def test_a_wrong_type_is_no_packet(tmp_path: Path) -> None:
+@pytest.mark.parametrize("counter", [True, False], ids=["in place", "taken out"])
+def test_trap_a_row_for_each_recipient(counter: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list has one row per document and recipient; each document is fetched once (list)."""
+    rows = (200, {"status": "Success", "data": [{"docId": 7}, {"docId": 7}], "docIDs": [7, 7]})
+    if not counter:
+        monkeypatch.setattr(answers, "parse_waiting", lambda answer, _: answer["data"] + answer["docIDs"])
+    assert (len(_drive(HUB.list_waiting(), rows)[0]) == 1) is counter
+
+
+@pytest.mark.parametrize("counter", [True, False], ids=["in place", "taken out"])
+def test_trap_a_wrong_type_is_no_packet(tmp_path: Path, counter: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """``{}``, the answer to a wrong type, is nothing to conclude from: it is fetched again."""
+    if not counter:
+        monkeypatch.setattr(Edocservice, "_check_download", lambda _self, part, _: part.write_bytes(b"{}"))
+        _drive(HUB.fetch("57", tmp_path / "x"), (200, {}))
+        assert (tmp_path / "x").exists()
+        return
     with pytest.raises(ProtocolError):
         _drive(HUB.fetch("57", tmp_path / "x"), (200, {}))
     assert list(tmp_path.iterdir()) == []

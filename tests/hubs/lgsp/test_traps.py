@@ -27,7 +27,8 @@ from edoc_connector.errors import (
 from edoc_connector.hubs import FileBody, Lgsp, MessageType, WireRequest, WireResponse, refusals
 from edoc_connector.hubs.auth import answers as login_answers
 from edoc_connector.hubs.lgsp import answers, packets, windows
-from edoc_connector.mockhub import LgspTraps, MockHubConfig
+from edoc_connector.hubs.lgsp import dialect as lgsp_dialect
+from edoc_connector.mockhub import Fault, LgspTraps, MockHubConfig
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
 
@@ -210,8 +211,12 @@ def _send_by_hand(packet: Path, answer: WireResponse) -> Any:
 
 
 @pytest.mark.parametrize(("envelope", "error"), _ENVELOPES)
-def test_trap_two_shapes_of_the_envelope(envelope: Any, error: type[EdocError] | None, packet: Path) -> None:
+def test_the_meaning_of_an_envelope(envelope: Any, error: type[EdocError] | None, packet: Path) -> None:
     """Both shapes are read; a refusal without errorCode is final, and what says neither yes nor no a protocol error."""
+    _require_meaning(packet, envelope, error)
+
+
+def _require_meaning(packet: Path, envelope: Any, error: type[EdocError] | None) -> None:
     answer = WireResponse(200, {}, json.dumps({"docId": "id-1", **envelope}).encode())
     if error is None:
         assert _send_by_hand(packet, answer) == "id-1"
@@ -219,6 +224,42 @@ def test_trap_two_shapes_of_the_envelope(envelope: Any, error: type[EdocError] |
     with pytest.raises(error) as caught:
         _send_by_hand(packet, answer)
     assert type(caught.value) is error
+
+
+@in_place_or_taken_out
+@pytest.mark.parametrize("shape", ["_judge_code", "_parse_success"])
+def test_trap_two_shapes_of_the_envelope(
+    packet: Path, shape: str, counter: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guide's ``success`` and the real ``code`` are both read: who knows one of them takes nothing for a yes."""
+    if not counter:
+        monkeypatch.setattr(answers, shape, lambda _: None)
+
+    def check() -> None:
+        _require_meaning(packet, {"code": 200, "data": {"status": "OK"}}, None)
+        _require_meaning(packet, {"success": True, "message": "OK"}, None)
+
+    holds(counter, check)
+
+
+@in_place_or_taken_out
+def test_trap_an_answer_that_says_neither(packet: Path, counter: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A JSON answer with neither ``code`` nor ``success`` is a protocol error, not a success (envelope)."""
+    if not counter:
+        monkeypatch.setattr(answers, "_parse_success", lambda _: True)
+    holds(counter, lambda: _require_meaning(packet, {"message": "OK"}, ProtocolError))
+
+
+@in_place_or_taken_out
+def test_trap_a_refusal_without_error_code_is_final(
+    packet: Path, counter: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The platform decided, though it names no errorCode: the packet is not sent again and again (envelope)."""
+    if not counter:
+        monkeypatch.setattr(refusals, "select_unnamed_meaning", lambda _: refusals.MEANING_BY_CODE["20"])
+    exceptions = [{"exception": "There is an error in XML document (1, 40)"}]
+    envelope = {"code": 500, "message": "", "data": None, "errorDetail": exceptions}
+    holds(counter, lambda: _require_meaning(packet, envelope, PacketRefused))
 
 
 @in_place_or_taken_out
@@ -235,24 +276,34 @@ def test_trap_a_success_with_a_refusal_inside(packet: Path, counter: bool, monke
     holds(counter, check)
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "error"),
-    [
-        (b"Unauthorized", 200, AuthenticationRejected),
-        (b"Unauthorized", 401, AuthenticationRejected),
-        (b"IncorrectInput: Failed to read the request form. Unexpected end of Stream", 200, ProtocolError),
-        (b"IncorrectInput: Failed to read the request form. Unexpected end of Stream", 400, IntermediaryAnswer),
-        (b"<html>portal</html>", 404, ProtocolError),
-        (b'{"code":"900901","message":"Invalid Credentials"}', 404, ProtocolError),
-    ],
-)
+_TEXTS: list[tuple[bytes, int, type[EdocError]]] = [
+    (b"Unauthorized", 200, AuthenticationRejected),
+    (b"Unauthorized", 401, AuthenticationRejected),
+    (b"IncorrectInput: Failed to read the request form. Unexpected end of Stream", 200, ProtocolError),
+    (b"IncorrectInput: Failed to read the request form. Unexpected end of Stream", 400, IntermediaryAnswer),
+    (b"<html>portal</html>", 404, ProtocolError),
+    (b'{"code":"900901","message":"Invalid Credentials"}', 404, ProtocolError),
+]
+
+
+@in_place_or_taken_out
+@pytest.mark.parametrize(("body", "status", "error"), _TEXTS)
 def test_trap_text_is_never_the_platforms_verdict(
-    body: bytes, status: int, error: type[EdocError], packet: Path
+    body: bytes, status: int, error: type[EdocError], packet: Path, counter: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Text that is no JSON, and a gateway's own JSON, are no refusal of the packet (envelope)."""
-    with pytest.raises(error) as caught:
-        _send_by_hand(packet, WireResponse(status, {}, body))
-    assert not isinstance(caught.value, PacketRefused)
+    if not counter:
+        refuses = refusals.StatusRule(range(400, 500), frozenset(refusals.BodyKind), refusals.MEANING_BY_CODE["22"])
+        monkeypatch.setattr(refusals, "STATUS_RULES", (refuses, *refusals.STATUS_RULES))
+        monkeypatch.setattr(answers, "is_denied_text", lambda _: False)
+        monkeypatch.setattr(answers, "parse_object", lambda *_, **__: {"code": 500, "data": None})
+
+    def check() -> None:
+        with pytest.raises(error) as caught:
+            _send_by_hand(packet, WireResponse(status, {}, body))
+        assert not isinstance(caught.value, PacketRefused)
+
+    holds(counter, check)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +348,7 @@ def test_trap_whose_midnight_counts_is_unknown(
 
 @pytest.mark.parametrize("days", [2, 3, 7])
 @pytest.mark.parametrize("gap", [0, 1, 5, 6, 7, 8, 40, 400])
-def test_trap_windows_are_seven_days_at_most(gap: int, days: int) -> None:
+def test_windows_are_seven_days_at_most(gap: int, days: int) -> None:
     """Every day of a gap is in a window, no window is longer than allowed, and neighbours share a day (Listing)."""
     now = datetime(2026, 11, 20, 12, tzinfo=UTC)
     found = list(windows.split_windows(now - timedelta(days=gap), now, days=days))
@@ -340,9 +391,18 @@ def test_trap_sixty_seconds_are_too_short(counter: bool, monkeypatch: pytest.Mon
     holds(counter, check)
 
 
-def test_trap_the_platform_as_its_guide_says(platform: RunningHub, packet: Path, tmp_path: Path) -> None:
+@in_place_or_taken_out
+def test_trap_the_platform_as_its_guide_says(
+    platform: RunningHub, packet: Path, tmp_path: Path, counter: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a login, with the guide's envelope and text packets, the same dialect works (Signing in 2)."""
     platform.lgsp = LgspTraps(answers="guide", packets="text")
+    if not counter:
+        monkeypatch.setattr(answers, "_parse_success", lambda _: None)
+    holds(counter, lambda: _require_a_whole_life(platform, packet, tmp_path))
+
+
+def _require_a_whole_life(platform: RunningHub, packet: Path, tmp_path: Path) -> None:
     plain = {"username": "", "password": ""}
     doc_id = send(platform, packet, **plain)
     assert doc_id
@@ -354,11 +414,37 @@ def test_trap_the_platform_as_its_guide_says(platform: RunningHub, packet: Path,
         assert (row.is_waiting, again.is_waiting, again.status) == (True, False, "done")
 
 
-def test_trap_a_wider_window_is_refused(platform: RunningHub) -> None:
+@in_place_or_taken_out
+def test_trap_a_wider_window_is_refused(platform: RunningHub, counter: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The platform refuses a window of more than 7 days, and ours never is (Listing)."""
-    with HubClient(dialect(platform), QUICK) as hub:
-        assert hub.call(hub.dialect.list_waiting, since=datetime.now(UTC) - timedelta(days=60)) == ()  # type: ignore[call-arg]
+    if not counter:
+        real = windows.split_windows
+        monkeypatch.setattr(lgsp_dialect, "split_windows", lambda since, now, days: real(since, now, days=400))
+
+    def check() -> None:
+        with HubClient(dialect(platform), QUICK) as hub:
+            assert hub.call(hub.dialect.list_waiting, since=datetime.now(UTC) - timedelta(days=60)) == ()  # type: ignore[call-arg]
         assert platform.hub.lgsp.requests.count("syncReceivedEdocList") > 8
+
+    holds(counter, check)
+
+
+@in_place_or_taken_out
+def test_trap_a_second_401_pauses(
+    platform: RunningHub, packet: Path, counter: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After one more login and one repeat a 401 is AuthenticationRejected, which keeps the queue (Signing in 3)."""
+    platform.faults.add(Fault(kind="expired-token", path="/v1/sendEdoc", count=None))
+    if not counter:
+        monkeypatch.setattr(refusals, "STATUS_RULES", refusals.STATUS_RULES[1:])
+
+    def check() -> None:
+        with pytest.raises(AuthenticationRejected):
+            send(platform, packet)
+        assert platform.hub.lgsp.logins <= 2
+        assert len(platform.requests("/v1/sendEdoc")) <= 2
+
+    holds(counter, check)
 
 
 def test_logins_wait_in_threads(platform: RunningHub) -> None:

@@ -310,12 +310,12 @@ uri = {tokens[0].build_uri()!r}
 try:
     load_signer(uri, secrets=lambda _: {tokens[0].pin!r}).sign(b"x")
 except SigningError as error:
-    print(error)
+    print(error.message)
     serial = re.findall("serial ([0-9a-f]+)", error.message)[0]
 try:
     load_signer(uri.replace("token=same", "serial=" + serial), secrets=lambda _: {tokens[0].pin!r}).sign(b"x")
 except SigningError as error:
-    print(error)
+    print(error.message)
 """
     lines = _python(code, SOFTHSM2_CONF=str(tokens[0].configuration)).splitlines()
     assert "several tokens" in lines[0]
@@ -350,7 +350,7 @@ for pin in ("000000", "000000", "000000", {soft_token.pin!r}, "000000"):
         signer.sign(b"x")
         print("signed")
     except SigningError as error:
-        print(error)
+        print(error.message)
     if pin != "000000":
         signer.close()
 """
@@ -427,7 +427,7 @@ from edoc_connector.signing import load_signer
 try:
     load_signer("pkcs11:token=edoc?module-path=/x.so")
 except SigningError as error:
-    print(error)
+    print(error.message)
 """
     assert "pip install 'edoc-connector[pkcs11]'" in _python(code)
 

@@ -11,7 +11,7 @@ import pytest
 from lxml import etree
 
 from edoc_connector import edxml
-from edoc_connector.mockhub.rebuild import rebuild_packet
+from edoc_connector.mockhub import rebuild_packet
 from edoc_connector.signing import Verification, VerificationStatus, VerifyPolicy, enveloped, verify
 from edoc_connector.testing.keys import AgencyKeys, agency_keys
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ from edoc_connector.store.log import chain_move
 pytestmark = pytest.mark.database("none")
 
 AGENCY, OTHER = "H29.05", "G22"
-DOCUMENTS = 10_000
+DOCUMENTS = int(os.environ.get("EDOC_TEST_CHAIN", "5000"))
 _AT = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 _INSERT = text(
     "INSERT INTO evidence (agency, sequence, at, kind, subject, subject_id, entry, digest, hash) VALUES "
@@ -72,7 +73,7 @@ def fill(url: str, rows: list[dict[str, Any]]) -> None:
     engine.dispose()
 
 
-def test_ten_thousand_documents_interrupted_in_the_middle(
+def test_thousands_of_documents_interrupted_in_the_middle(
     old: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was moved stays moved, the rest follows, in little memory; every entry is as it was ("Old stores")."""

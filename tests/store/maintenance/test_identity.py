@@ -137,3 +137,17 @@ def test_looks_that_overlap(store: Store, new_delivery: New, monkeypatch: pytest
     monkeypatch.setattr(store, "snapshot", begin_early)
     store.require_same(AGENCY)
     store.require_same(AGENCY)
+
+
+def test_row_35_an_upgrade_under_a_running_program(store: Store, url: str) -> None:
+    """A newer version's revision is noticed at the next poll; nothing is written as the older one would (upgrading)."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(StoreError, match="newer version of the library while this program") as caught:
+        store.require_same(AGENCY)
+    assert "bản thư viện mới hơn" in caught.value.vi
+    for use in (store.snapshot, store.transaction):
+        with pytest.raises(StoreError, match="install that version"):
+            use()

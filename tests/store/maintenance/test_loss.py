@@ -74,6 +74,36 @@ def test_row_35_a_server_with_an_empty_database(postgres_url: str, database: Pat
         require_not_lost(postgres_url, spool=database.parent / "spool", owner=AGENCY)
 
 
+@pytest.mark.database("none")
+@pytest.mark.parametrize("is_on_server", [False, True], ids=["sqlite", "postgresql"])
+def test_row_35_an_empty_database_that_another_agency_made_anew(
+    database: Path, request: pytest.FixtureRequest, *, is_on_server: bool
+) -> None:
+    """An agency without packets makes the tables; one with older packets is not let begin with nothing (row 35)."""
+    spool = database.parent / "spool"
+    for file in database.parent.glob("edoc.db*"):
+        file.unlink()
+    url = request.getfixturevalue("postgres_url") if is_on_server else f"sqlite:///{database}"
+    Store.open(url, spool=spool, owner="G22").close()
+    for _ in range(2):
+        with pytest.raises(StoreError, match=f"has nothing of {AGENCY}") as caught:
+            Store.open(url, spool=spool, owner=AGENCY)
+        assert "không có gì của" in caught.value.vi
+    shutil.rmtree(spool)
+    Store.open(url, spool=spool, owner=AGENCY).close()
+
+
+def test_a_first_packet_without_a_row(database: Path) -> None:
+    """A crash between the first packet's file and its row is no sign of a lost store."""
+    spool = database.parent / "spool"
+    shutil.rmtree(spool)
+    url = f"sqlite:///{database.with_name('new.db')}"
+    with Store.open(url, spool=spool, owner="G22") as store, store.spool.draft_file() as draft:
+        draft.write_bytes(b"packet")
+        store.spool.keep_draft(draft)
+    Store.open(url, spool=spool, owner="G22").close()
+
+
 def test_a_shared_spool(database: Path) -> None:
     """Packets of another agency say nothing about this one's database."""
     url = f"sqlite:///{database.with_name('other.db')}"

@@ -330,3 +330,24 @@ def test_the_database_is_one_file(backup: Path, target: Target) -> None:
     assert [one.name for one in path.parent.iterdir() if one.is_file()] == [path.name]
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_the_way_back_from_an_upgrade(backup: Path, url: str, target: Target, tmp_path: Path) -> None:
+    """An older version changes nothing of a newer store, and restores the backup of before (upgrading)."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))  # as a newer version leaves it
+    for use in (
+        lambda: Store.open(url, spool=tmp_path / "spool"),
+        lambda: upgrade(url),
+        lambda: restore(backup, (url, target[1])),
+    ):
+        with pytest.raises(StoreError):
+            use()
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "9999"
+        assert connection.execute(text("SELECT count(*) FROM deliveries")).scalar() == 2
+    engine.dispose()
+    assert (restore(backup, target).packets, upgrade(target[0])) == (2, SCHEMA_REVISION)
+    with Store.open(target[0], spool=target[1]) as back, back.snapshot() as tx:
+        assert [row.state for row in tx.deliveries.find_all(AGENCY)] == ["unknown", "unknown"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 from pathlib import Path
 
 import pytest
 
 from edoc_connector.errors import NotFound, StoreError
-from edoc_connector.store import Spool, SpoolFile
+from edoc_connector.store import Spool, SpoolFile, SpoolKeys
 
 
 @pytest.fixture
@@ -116,3 +117,34 @@ def test_a_folder_that_was_taken_away_is_made_again(spool: Spool, monkeypatch: p
     spool.locate(kept.name).parent.rmdir()
     again = keep(spool, b"packet")
     assert spool.verify_file(again.name, again.sha256).read_bytes() == b"packet"
+
+
+def test_bytes_in_memory_are_kept_as_a_draft_is(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small packet is written and flushed, and its name too, before it counts as kept; its bytes stay in memory."""
+    flushed: list[str] = []
+    sync = os.fsync
+
+    def note(descriptor: int) -> None:
+        flushed.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    kept = spool.keep_content(b"packet")
+    path = spool.verify_file(kept.name, kept.sha256)
+    assert path == spool.locate(kept.name)
+    assert (kept.sha256, kept.size) == (hashlib.sha256(b"packet").hexdigest(), 6)
+    assert kept.held is not None
+    assert (kept.held.path, kept.held.content) == (path, b"packet")
+    assert flushed[0].startswith(str(spool.drafts_folder))
+    assert str(path.parent) in flushed[1:]
+    assert list(spool.drafts_folder.iterdir()) == []
+
+
+def test_bytes_in_memory_are_encrypted(tmp_path: Path) -> None:
+    """With a key nothing of a packet in memory lies plain on the disk, not even for a moment."""
+    keys = SpoolKeys.parse(secrets.token_hex(32), ())
+    spool = Spool(tmp_path / "spool", keys=keys)
+    kept = spool.keep_content(b"a secret packet")
+    with spool.verify_file(kept.name, kept.sha256).open() as file:
+        assert file.read() == b"a secret packet"
+    assert all(b"secret" not in path.read_bytes() for path in spool.root.rglob("*") if path.is_file())

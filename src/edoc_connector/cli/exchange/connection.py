@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..configuration import load_settings
 from ..errors import name_commands
 from ..output import say, show_progress, warn_of_settings
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_connector(config: Path, agency: str | None, label: str = "…") -> Iterator[Connector]:
+def open_connector(config: Path, agency: str | None, label: object = "…") -> Iterator[Connector]:
     """Open a connector for one command, with a bar for large packets; warn of what its settings leave open.
 
     Args:
@@ -23,10 +24,9 @@ def open_connector(config: Path, agency: str | None, label: str = "…") -> Iter
         agency: `--agency`; needed where the configuration has several agencies.
         label: the words beside the bar.
     """
-    from ...config import Settings
     from ...connector import Connector
 
-    settings = Settings.load(config, agency=agency)
+    settings = load_settings(config, agency)
     warn_of_settings(settings.list_warnings())
     with show_progress(label) as on_progress, Connector.open(settings, on_progress=on_progress) as connector:
         yield connector

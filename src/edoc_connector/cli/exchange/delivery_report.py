@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from ..._core import Text
 from .. import labels
 from ..errors import name_commands
 from ..output import format_local_time, print_json, print_table, say
@@ -26,6 +27,8 @@ def describe_delivery(delivery: Delivery) -> dict[str, Any]:
         "hub_doc_id": delivery.hub_doc_id,
         "created_at": delivery.created_at.isoformat(),
         "sent_at": _format_time(delivery.sent_at),
+        "deadline": _format_time(delivery.deadline),
+        "expired_at": _format_time(delivery.expired_at),
         "attempts": delivery.attempts,
         "next_attempt_at": _format_time(delivery.next_attempt_at),
         "last_error": delivery.last_error,
@@ -40,6 +43,9 @@ def describe_delivery(delivery: Delivery) -> dict[str, Any]:
                 "learnt_at": _format_time(one.learnt_at),
                 "out_of_order": one.out_of_order,
                 "undelivered": one.undelivered,
+                "refused_at": _format_time(one.refused_at),
+                "refusal": one.refusal,
+                "refusal_vi": one.refusal_vi,
                 "authority": one.authority and one.authority.value,
                 "change": one.change and str(one.change),
                 "withdrawn": one.withdrawn,
@@ -74,7 +80,7 @@ def print_delivery(delivery: Delivery, *, as_json: bool = False) -> None:
         print_json(describe_delivery(delivery))
         return
     print_timeline(delivery)
-    state = labels.DELIVERY[delivery.state]
+    state = delivery.state.text
     say(f"{state.en}; {labels.format_recipients(delivery)}", f"tình trạng: {state.vi}")
     if delivery.last_error:
         say(name_commands(delivery.last_error), name_commands(delivery.last_error_vi or ""))
@@ -85,4 +91,8 @@ def print_timeline(delivery: Delivery) -> None:
     rows = (
         (format_local_time(one.time), labels.format_actor(one), labels.format_entry(one)) for one in delivery.timeline
     )
-    print_table(f"{delivery.id} — {delivery.subject}", ("time / thời gian", "who / ai", "what / việc gì"), rows)
+    print_table(
+        f"{delivery.id} — {delivery.subject}",
+        (Text("time", "thời gian"), Text("who", "ai"), Text("what", "việc gì")),
+        rows,
+    )

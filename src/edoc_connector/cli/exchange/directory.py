@@ -1,4 +1,4 @@
-"""The command directory: lists the hub's directory of agencies."""
+"""The command directory, the old name of the group agencies."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ..._core import Text
 from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
 from ..output import print_table, say
 from .connection import open_connector
@@ -22,11 +23,13 @@ def directory(
     agency: AgencyOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """List the hub's directory of agencies, as it was last taken over. / Xem danh bạ đơn vị trên trục.
-
-    A page at a time, by code.
-    """
-    with open_connector(config, agency) as connector:
+    """Old name of `edoc agencies`, for one release. / Tên cũ của `edoc agencies`, còn dùng trong một bản phát hành."""
+    say(
+        "`edoc directory` goes with the next release: use `edoc agencies sync`, `find` and `show`",
+        "`edoc directory` sẽ bị bỏ ở bản sau: hãy dùng `edoc agencies sync`, `find` và `show`",
+        err=True,
+    )
+    with open_connector(config, agency, Text("syncing", "đang đồng bộ danh bạ")) as connector:
         if sync:
             connector.sync_directory()
         found = connector.directory(limit=limit, after=after)
@@ -35,11 +38,17 @@ def directory(
         print_json_page([{key: getattr(one, key) for key in keys} for one in found], found)
     elif not found and after is None:
         say(
-            "the directory was not taken over yet: `edoc directory --sync`",
-            "chưa đồng bộ danh bạ: chạy `edoc directory --sync`",
+            "the directory was not taken over yet: `edoc agencies sync`",
+            "chưa đồng bộ danh bạ: chạy `edoc agencies sync`",
         )
     else:
-        columns = ("code / mã", "name / tên", "other code / mã khác", "above / cấp trên", "active / đang dùng")
+        columns = (
+            Text("code", "mã"),
+            Text("name", "tên"),
+            Text("other code", "mã khác"),
+            Text("above", "cấp trên"),
+            Text("active", "đang dùng"),
+        )
         rows = ((one.code, one.name, one.other_code, one.parent, "✓" if one.active else "–") for one in found)
-        print_table(f"Directory / Danh bạ: {format_count(found)}", columns, rows)
+        print_table(f"{Text('Directory', 'Danh bạ')}: {format_count(found)}", columns, rows)
         hint_next_page("directory", found, {"limit": limit, **name_source(config, agency)})

@@ -7,17 +7,21 @@ from typing import Annotated
 import typer
 
 from ..._core import escape_lines
-from ...errors import NotFound
+from ...errors import NotFound, choose_words
 from ..errors import name_commands
 from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
 from ..output import print_json
 from .connection import open_connector
+from .document_id import find_any_id
 from .near_ids import build_unknown_id_error
 
 
 def explain(
     document_id: Annotated[
-        str, typer.Argument(metavar="DOCUMENT-ID", help="Sent or received; or a docId of the hub. / Mã văn bản.")
+        str,
+        typer.Argument(
+            metavar="DOCUMENT-ID|NUMBER", help="Its id, 7816/SNV-VP, or a docId. / Mã, số ký hiệu, hoặc docId."
+        ),
     ],
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
@@ -25,12 +29,14 @@ def explain(
 ) -> None:
     """Tell what happened to a document and what happens next. / Kể lại diễn biến của văn bản và việc sắp tới."""
     with open_connector(config, agency) as connector:
+        document_id = find_any_id(connector, document_id)
         try:
             story = connector.explain(document_id)
         except NotFound:
             raise build_unknown_id_error(connector, document_id) from None
     if not as_json:
-        typer.echo(name_commands(escape_lines(f"{story.text()}\n{story.text(vi=True)}").rstrip()))
+        story_text = choose_words(story.text(), story.text(vi=True))
+        typer.echo(name_commands(escape_lines(story_text).rstrip()))
         return
     print_json(
         {

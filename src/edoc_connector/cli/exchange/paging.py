@@ -73,6 +73,18 @@ def parse_until(text: str | None) -> datetime | None:
     return None if text is None else _parse_time("--until", text, is_end=True)
 
 
+def parse_deadline(text: str | None) -> datetime | timedelta | None:
+    """Parse the value of `--deadline`: a span from now on, or a time; a day alone ends at midnight.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    span = None if text is None else _AGE.fullmatch(text.strip())
+    if span is not None:
+        return timedelta(**{_UNITS[span[2]]: int(span[1])})
+    return None if text is None else _parse_time("--deadline", text, is_end=True)
+
+
 def _parse_time(option: str, text: str, *, is_end: bool) -> datetime:
     from ...edxml import VIETNAM
 

@@ -6,12 +6,15 @@ from typing import Annotated
 
 import typer
 
-from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
+from ..._core import Text
+from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag, QueueOption
 from .connection import open_connector, warn_queued
 from .delivery_report import print_delivery
+from .document_id import find_sent_id
 
 _Id = Annotated[
-    str, typer.Argument(metavar="DOCUMENT-ID", help="A document sent from here. / Mã văn bản đơn vị đã gửi.")
+    str,
+    typer.Argument(metavar="DOCUMENT-ID|NUMBER", help="Sent from here; its id, or 7816/SNV-VP. / Mã, hoặc số ký hiệu."),
 ]
 _Reason = Annotated[str, typer.Option("--reason", "-m", help="Why. / Lý do.")]
 _To = Annotated[
@@ -27,6 +30,7 @@ _To = Annotated[
 def recall(
     document_id: _Id,
     reason: _Reason,
+    queue: QueueOption = False,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
     as_json: JsonFlag = False,
@@ -35,8 +39,8 @@ def recall(
 
     Recipients answer 15 (agreed) or 16 (refused).
     """
-    with open_connector(config, agency, "sending / đang gửi") as connector:
-        delivery = connector.recall(document_id, reason=reason)
+    with open_connector(config, agency, Text("sending", "đang gửi")) as connector:
+        delivery = connector.recall(find_sent_id(connector, document_id), reason=reason, queue=queue)
     print_delivery(delivery, as_json=as_json)
 
 
@@ -44,6 +48,7 @@ def take_back(
     document_id: _Id,
     reason: _Reason,
     to: _To = None,
+    queue: QueueOption = False,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
     as_json: JsonFlag = False,
@@ -53,7 +58,8 @@ def take_back(
     Recipients answer 15 (agreed) or 16 (refused).
     """
     with open_connector(config, agency) as connector:
-        connector.take_back(document_id, reason=reason, recipients=to)
-        warn_queued(connector)
-        delivery = connector.delivery(document_id)
+        delivery = connector.take_back(find_sent_id(connector, document_id), reason=reason, recipients=to, queue=queue)
+        if not queue:
+            warn_queued(connector)
+            delivery = connector.delivery(delivery.id)
     print_delivery(delivery, as_json=as_json)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...errors import AttachmentError, NotFound, PacketError, StoreError
+from ..._core import Text
+from ...errors import AttachmentError, NotFound, PacketError, StoreError, choose_words
 from .. import labels
 from ..errors import name_commands
 from ..output import format_local_time, print_json, print_table, say
@@ -105,19 +106,19 @@ def print_receipt(receipt: Receipt, *, as_json: bool) -> None:
         print_json(found)
         return
     rows = (
-        ("DocumentId / mã văn bản", found["document_id"]),
-        ("docId / mã trên trục", found["hub_doc_id"]),
-        ("from / nơi gửi", found["sender"]),
-        ("authority / xác thực nơi gửi", _format_findings(found)),
-        ("kind / loại", labels.format_label(labels.KIND, found["kind"])),
-        ("number / số, ký hiệu", found["code"]),
-        ("subject / trích yếu", found["subject"]),
-        ("state / tình trạng", labels.format_label(labels.RECEIPT, found["state"])),
-        ("last status / trạng thái đã báo", labels.format_status_code(found["status"])),
-        ("received / nhận lúc", format_local_time(receipt.received_at)),
-        ("error / lỗi", found["error"] and name_commands(f"{found['error']}\n{found['error_vi']}")),
+        (Text("DocumentId", "mã văn bản"), found["document_id"]),
+        (Text("docId", "mã trên trục"), found["hub_doc_id"]),
+        (Text("from", "nơi gửi"), found["sender"]),
+        (Text("authority", "xác thực nơi gửi"), _format_findings(found)),
+        (Text("kind", "loại"), labels.format_kind(found["kind"])),
+        (Text("number", "số, ký hiệu"), found["code"]),
+        (Text("subject", "trích yếu"), found["subject"]),
+        (Text("state", "tình trạng"), labels.format_receipt_state(found["state"])),
+        (Text("last status", "trạng thái đã báo"), labels.format_status_code(found["status"])),
+        (Text("received", "nhận lúc"), format_local_time(receipt.received_at)),
+        (Text("error", "lỗi"), found["error"] and name_commands(choose_words(found["error"], found["error_vi"]))),
     )
-    print_table("Received / Văn bản đến", ("field / trường", "value / giá trị"), rows)
+    print_table(Text("Received", "Văn bản đến"), (Text("field", "trường"), Text("value", "giá trị")), rows)
     if receipt.state == "quarantined":
         warn_set_aside(found)
 
@@ -128,7 +129,7 @@ def _format_findings(description: dict[str, Any]) -> str:
     lines = [labels.format_authority(description["authority"])]
     lines += [f"{one['en']} {one['vi']}" for one in findings]
     if not description["took_effect"]:
-        lines.append("it moves nothing / không có hiệu lực")
+        lines.append(str(labels.NO_EFFECT))
     return "\n".join(lines)
 
 

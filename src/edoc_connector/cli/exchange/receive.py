@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..._core import make_private_folder
+from ..._core import Text, make_private_folder
 from ...errors import NotFound
 from .. import labels
 from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag, SenderOption
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 _OTHER_CLOCKS = timedelta(hours=1)  # what another process's clock may be behind ours
 
 _COLUMNS = (
-    "document / văn bản",
-    "from / nơi gửi",
-    "kind / loại",
-    "subject / trích yếu",
-    "signature / chữ ký",
-    "authority / xác thực",
-    "folder / thư mục",
+    Text("document", "văn bản"),
+    Text("from", "nơi gửi"),
+    Text("kind", "loại"),
+    Text("subject", "trích yếu"),
+    Text("signature", "chữ ký"),
+    Text("authority", "xác thực"),
+    Text("folder", "thư mục"),
 )
 
 
@@ -54,7 +54,7 @@ def receive(
     Each document gets a folder of its own. When its files are saved the hub is told, and status 01 (Đã đến) goes out.
     """
     received = _Received([], [], [])
-    with open_connector(config, agency, "receiving / đang nhận") as connector:
+    with open_connector(config, agency, Text("receiving", "đang nhận")) as connector:
         state_before = _StateBefore.from_connector(connector)
         try:
             for receipt in connector.receive():
@@ -151,10 +151,10 @@ def _format_statuses(one: dict[str, Any]) -> str:
     """Format the statuses of a sender about a document: ``7816/SNV-VP ← G22 01, 03``."""
     start = f"{one['code'] or one['document_id']} ← {one['sender']}"
     if not one["took_effect"]:
-        return f"{start} ({labels.format_authority(one['authority'])}: it moves nothing / không có hiệu lực)"
+        return f"{start} ({labels.format_authority(one['authority'])}: {labels.NO_EFFECT})"
     if one["sent_from_here"]:
         return f"{start} {', '.join(one['statuses'])}"
-    return f"{start} ({one['count']}: about no document sent from here / không phải văn bản đã gửi từ đây)"
+    return f"{start} ({one['count']}: {labels.NOT_OURS})"
 
 
 def _print_received(received: _Received, *, as_json: bool) -> None:
@@ -163,7 +163,7 @@ def _print_received(received: _Received, *, as_json: bool) -> None:
     elif received.documents or received.set_aside or not received.statuses:
         rows = [_build_row(one) for one in (*received.documents, *received.set_aside)]
         if rows:
-            print_table(f"Received / Đã nhận: {len(received.documents)}", _COLUMNS, rows)
+            print_table(f"{Text('Received', 'Đã nhận')}: {len(received.documents)}", _COLUMNS, rows)
         else:
             say("nothing waits at the hub", "không có văn bản nào chờ trên trục")
     for one in received.documents:
@@ -189,9 +189,9 @@ def _build_row(entry: dict[str, Any]) -> tuple[object, ...]:
     return (
         entry["document_id"] or entry["hub_doc_id"],
         format_sender(entry),
-        labels.format_label(labels.KIND, entry["kind"]),
+        labels.format_kind(entry["kind"]),
         entry["subject"],
-        labels.format_label(labels.RECEIPT, entry["state"]) if aside else entry["verdict"],
+        labels.format_receipt_state(entry["state"]) if aside else entry["verdict"],
         labels.format_authority(entry["authority"]),
         entry["folder"],
     )
@@ -241,7 +241,7 @@ def recheck(
     with open_connector(config, agency) as connector:
         found = find_receipt(connector, packet_id, sender)
         if found.state != "quarantined":
-            state = labels.RECEIPT[found.state]
+            state = found.state.text
             raise NotFound(
                 f"{packet_id} is not set aside: it is {state.en}; see `edoc receipts --state quarantined`",
                 vi=f"{packet_id} không bị cách ly: tình trạng {state.vi}; xem `edoc receipts --state quarantined`",

@@ -1,30 +1,66 @@
-"""The command send: stores a document and sends it."""
+"""The commands send, update and replace: store a document and send it."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..._core import Text
 from ...errors import ConfigError
-from ..options import CONFIG, AgencyOption, AttachOption, ClassificationOption, ConfigOption, JsonFlag
-from ..output import ExitCode, say
+from ..options import CONFIG, AgencyOption, AttachOption, ClassificationOption, ConfigOption, JsonFlag, QueueOption
+from ..output import ExitCode, print_json, print_table, say
 from ..packets import read_message, warn_of_marks
 from .connection import open_connector
 from .delivery_report import print_delivery
+from .document_id import find_sent_id
+from .paging import parse_deadline
 
 if TYPE_CHECKING:
-    from ...connector import Delivery
+    from ...connector import Connector, Delivery, Preview
     from ...edxml import Document
+
+_MessageFile = Annotated[
+    Path, typer.Argument(metavar="DOCUMENT.json", help="The document as JSON. / Văn bản dạng JSON.")
+]
+_TargetId = Annotated[
+    str,
+    typer.Argument(
+        metavar="DOCUMENT-ID|NUMBER", help="The document sent before; its id, or 7816/SNV-VP. / Mã, hoặc số ký hiệu."
+    ),
+]
+_Reason = Annotated[str, typer.Option("--reason", "-m", help="Why. / Lý do.")]
 
 
 def send(
-    message_file: Annotated[
-        Path, typer.Argument(metavar="DOCUMENT.json", help="The document as JSON. / Văn bản dạng JSON.")
-    ],
+    message_file: _MessageFile,
     attach: AttachOption = None,
     classification: ClassificationOption = None,
+    use_successors: Annotated[
+        bool,
+        typer.Option(
+            "--use-successors",
+            help="Send to the successor of a recipient whose code ended. / Gửi tới đơn vị kế thừa khi mã nơi nhận đã "
+            "ngừng sử dụng.",
+        ),
+    ] = False,
+    deadline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Until when it is to be with every recipient: 2h, 3d or 2026-11-20T17:00. / Hạn tới nơi nhận.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Check, build and sign it as for sending, and keep nothing. / Kiểm tra, tạo và ký thử, không lưu.",
+        ),
+    ] = False,
+    queue: QueueOption = False,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
     as_json: JsonFlag = False,
@@ -33,8 +69,80 @@ def send(
 
     It is stored first: if the hub cannot be reached, the same command later sends the same bytes.
 
-    Exit code 0: the hub has it; 1: not, and the message says why.
+    Exit code 0: the hub has it, or with --queue the queue; 75: not yet, try later; 1: not, and the message says why.
     """
+    document = _read_new(message_file, attach, classification)
+    with open_connector(config, agency, Text("sending", "đang gửi")) as connector:
+        _warn_of_recipients(connector, document, use_successors=use_successors)
+        if dry_run:
+            _print_preview(connector.preview(document, use_successors=use_successors), as_json=as_json)
+            return
+        submit = connector.queue if queue else connector.send
+        delivery = submit(document, use_successors=use_successors, deadline=parse_deadline(deadline))
+        lease = connector.settings.limits.lease
+    _report(delivery, lease, queue=queue, as_json=as_json)
+
+
+def update(
+    document_id: _TargetId,
+    message_file: _MessageFile,
+    reason: _Reason,
+    attach: AttachOption = None,
+    same_content: Annotated[
+        bool, typer.Option("--same-content", help="The content did not change. / Nội dung văn bản không đổi.")
+    ] = False,
+    queue: QueueOption = False,
+    config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Send a document anew with changes. / Cập nhật văn bản đã gửi.
+
+    Recipients answer 15 (agreed) or 16 (refused). Exit codes as for `edoc send`.
+    """
+    document = _read_new(message_file, attach, None)
+    with open_connector(config, agency, Text("sending", "đang gửi")) as connector:
+        delivery = connector.update(
+            document,
+            updates=find_sent_id(connector, document_id),
+            reason=reason,
+            content_changed=not same_content,
+            queue=queue,
+        )
+        lease = connector.settings.limits.lease
+    _report(delivery, lease, queue=queue, as_json=as_json)
+
+
+def replace(
+    document_id: _TargetId,
+    message_file: _MessageFile,
+    reason: _Reason,
+    attach: AttachOption = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--also", metavar="DOCUMENT-ID|NUMBER", help="Another document that it replaces; repeat it. / Văn bản khác."
+        ),
+    ] = None,
+    queue: QueueOption = False,
+    config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Send a document that replaces others. / Thay thế văn bản đã gửi.
+
+    Recipients answer 15 (agreed) or 16 (refused). Exit codes as for `edoc send`.
+    """
+    document = _read_new(message_file, attach, None)
+    with open_connector(config, agency, Text("sending", "đang gửi")) as connector:
+        replaced = [find_sent_id(connector, name) for name in (document_id, *(also or ()))]
+        delivery = connector.replace(document, replaces=replaced, reason=reason, queue=queue)
+        lease = connector.settings.limits.lease
+    _report(delivery, lease, queue=queue, as_json=as_json)
+
+
+def _read_new(message_file: Path, attach: list[Path] | None, classification: str | None) -> Document:
+    """Read a new document, and warn of what a clerk may have overlooked."""
     from ...edxml import Document
 
     document = read_message(message_file, attach or (), classification)
@@ -47,13 +155,45 @@ def send(
     if not document.attachments:
         say("warning: no file is attached (--attach FILE)", "lưu ý: chưa đính kèm tệp nào (--attach TỆP)", err=True)
     warn_of_marks(document)
-    with open_connector(config, agency, "sending / đang gửi") as connector:
-        delivery = connector.send(document)
-        lease = connector.settings.limits.lease
+    return document
+
+
+def _report(delivery: Delivery, lease: float, *, queue: bool, as_json: bool) -> None:
     print_delivery(delivery, as_json=as_json)
-    if delivery.state != "sent":
+    if delivery.state != "sent" and not queue:
         _warn_not_sent(delivery, lease)
-        raise typer.Exit(ExitCode.FAILED)
+        raise typer.Exit(ExitCode.TRY_LATER)
+
+
+def _print_preview(preview: Preview, *, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(preview))
+        return
+    largest = "–" if preview.largest is None else preview.largest
+    known = Text("new", "mới") if preview.known_state is None else preview.known_state.text
+    signed = Text("yes", "có") if preview.is_signed else Text("no key is configured", "chưa cấu hình khóa ký")
+    rows = (
+        (Text("document", "văn bản"), preview.document_id),
+        (Text("delivery", "lượt gửi"), known),
+        (Text("signed", "ký số"), signed),
+        (Text("packet, bytes", "gói tin, byte"), preview.size),
+        (Text("hub takes, bytes", "trục nhận tối đa, byte"), largest),
+    )
+    print_table(Text("Nothing was stored or sent", "Chưa lưu, chưa gửi"), ("", ""), rows)
+
+
+def _warn_of_recipients(connector: Connector, document: Document, *, use_successors: bool) -> None:
+    """Warn of recipients that the directory does not know, and tell who takes the place of those that ended."""
+    from ...connector import RecipientKind, describe_ended, describe_unknown
+
+    for check in connector.check_recipients(document):
+        if check.kind is RecipientKind.UNKNOWN:
+            text = describe_unknown(check.code)
+        elif check.kind is RecipientKind.ENDED and use_successors:
+            text = describe_ended(check)
+        else:
+            continue
+        say(f"warning: {text.en}", f"lưu ý: {text.vi}", err=True)
 
 
 def _require_new(document: Document) -> None:
@@ -61,10 +201,10 @@ def _require_new(document: Document) -> None:
 
     if document.business.type not in (None, BusinessType.NEW):
         raise ConfigError(
-            "the JSON holds a recall, an update or a replacement; send a new document here. Recalls: `edoc recall`; "
-            "updates and replacements: Connector.update() and replace() in Python.",
-            vi="tệp JSON là yêu cầu thu hồi, cập nhật hoặc thay thế; lệnh này chỉ gửi văn bản mới. Thu hồi: "
-            "`edoc recall`; cập nhật, thay thế: Connector.update(), replace() trong Python.",
+            "the JSON holds a recall, an update or a replacement; give the document itself here. Recalls: "
+            "`edoc recall`; updates and replacements: `edoc update` and `edoc replace`.",
+            vi="tệp JSON là yêu cầu thu hồi, cập nhật hoặc thay thế; lệnh này cần chính văn bản mới. Thu hồi: "
+            "`edoc recall`; cập nhật, thay thế: `edoc update`, `edoc replace`.",
         )
 
 

@@ -11,6 +11,7 @@ from ...errors import ConfigError
 from ..options import CONFIG, AgencyOption, ConfigOption, SenderOption
 from ..output import say
 from .connection import open_connector, warn_queued
+from .document_id import find_received_id, find_sent_id
 from .receipt_report import find_receipt
 
 if TYPE_CHECKING:
@@ -30,13 +31,14 @@ _STATUS_ACTIONS: dict[str, Callable[[Receipt, str | None], None]] = {
 
 def status(
     document_id: Annotated[
-        str, typer.Argument(metavar="DOCUMENT-ID", help="As `edoc receive` shows it. / Mã văn bản.")
+        str, typer.Argument(metavar="DOCUMENT-ID|NUMBER", help="Its id, or 7816/SNV-VP. / Mã, hoặc số ký hiệu.")
     ],
     code: Annotated[
         str,
         typer.Argument(
-            help="02 từ chối, 03 đã tiếp nhận, 04 phân công, 05 đang xử lý, 06 hoàn thành, 15 đồng ý, "
-            "16 từ chối thay đổi; 13 lấy lại (a document of ours / văn bản đơn vị đã gửi)."
+            help="02 rejected, 03 accepted, 04 assigned, 05 in progress, 06 completed, 15 agreed, 16 change refused; "
+            "13 take back, of a document of ours. / 02 từ chối, 03 đã tiếp nhận, 04 phân công, 05 đang xử lý, "
+            "06 hoàn thành, 15 đồng ý, 16 không đồng ý thay đổi; 13 lấy lại văn bản đơn vị đã gửi."
         ),
     ],
     reason: Annotated[
@@ -49,9 +51,9 @@ def status(
     """Report a status: of a received document, or 13 to take one of ours back. / Gửi trạng thái xử lý văn bản."""
     with open_connector(config, agency) as connector:
         if code == "13":
-            connector.take_back(document_id, reason=reason or "")
+            connector.take_back(find_sent_id(connector, document_id), reason=reason or "")
         elif code in _STATUS_ACTIONS:
-            _STATUS_ACTIONS[code](find_receipt(connector, document_id, sender), reason)
+            _STATUS_ACTIONS[code](find_receipt(connector, find_received_id(connector, document_id), sender), reason)
         else:
             known = ", ".join([*_STATUS_ACTIONS, "13"])
             raise ConfigError(

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..._core import Text
 from ...errors import ConfigError
+from ..configuration import load_settings
 from ..errors import WrongOption, name_commands
 from ..exchange import open_connector
 from ..options import CONFIG, AgencyOption, ConfigOption
-from ..output import ExitCode, format_local_time, say
+from ..output import ExitCode, format_local_time, say, show_progress
 
 if TYPE_CHECKING:
     from ...connector import RestoreReport
@@ -28,10 +30,10 @@ def backup(
     Exit code 1 where packets are missing in the spool: the backup is written, `edoc fsck` says more.
     """
     from ... import store
-    from ...config import Settings
 
-    settings = Settings.load(config, agency=agency)
-    done = store.write_backup(settings.store_url(), out, spool=settings.spool())
+    settings = load_settings(config, agency)
+    with show_progress(Text("backing up", "đang sao lưu")):
+        done = store.write_backup(settings.store_url(), out, spool=settings.spool())
     say(
         f"{done.path}: {done.packets} packets, {done.size} bytes, as of {format_local_time(done.snapshot_at)}",
         f"đã sao lưu {done.packets} gói tin, thời điểm {format_local_time(done.snapshot_at)}",
@@ -52,10 +54,10 @@ def restore(
     Then `edoc restored` says what has to be done.
     """
     from ... import store
-    from ...config import Settings
 
-    settings = Settings.load(config, agency=agency)
-    done = store.restore_backup(archive, settings.store_url(), spool=settings.spool())
+    settings = load_settings(config, agency)
+    with show_progress(Text("restoring", "đang khôi phục")):
+        done = store.restore_backup(archive, settings.store_url(), spool=settings.spool())
     if settings.worker.engine == "procrastinate":
         store.upgrade(settings.store_url(), tasks=True)
     say(

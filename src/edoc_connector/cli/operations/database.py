@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from ..configuration import load_fleet
 from ..options import CONFIG, AgencyOption, ConfigOption
 from ..output import say
 
@@ -20,9 +21,8 @@ def upgrade(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> None:
     Nâng cấp cơ sở dữ liệu; hãy dừng các chương trình khác và sao lưu trước.
     """
     from ... import store
-    from ...config import Settings
 
-    agencies = Settings.fleet(config) if agency is None else (Settings.load(config, agency=agency),)
+    agencies = load_fleet(config, agency)
     task_tables: dict[str, bool] = {}  # by database: whether it has those of the engine too
     for one in agencies:
         url = one.store_url()

@@ -74,6 +74,7 @@ class DemoFailed(EdocError):
 
 def _run_demo(files: list[Path], folder: Path, *, as_json: bool) -> None:
     """Run the demonstration in a new folder below `folder`."""
+    from ...config import Settings
     from ...connector import Connector
     from ...edxml import VIETNAM
 
@@ -86,7 +87,8 @@ def _run_demo(files: list[Path], folder: Path, *, as_json: bool) -> None:
     with _run_hub(place / "hub", (sender, receiver), hub_secrets) as url:
         _configure((sender, receiver), url, hub_secrets)
         document = _build_document(sender, receiver, _load_attachments(files, sender.folder))
-        with Connector.open(sender.configuration) as ours, Connector.open(receiver.configuration) as theirs:
+        our_settings, their_settings = (Settings.load(party.configuration, env="") for party in (sender, receiver))
+        with Connector(our_settings) as ours, Connector(their_settings) as theirs:
             ours.send(document)
             received = _receive(theirs, document, receiver)
             delivery = _receive_statuses(ours, document, receiver)

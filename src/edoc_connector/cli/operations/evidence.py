@@ -1,26 +1,136 @@
-"""The command evidence: packs the evidence of a document, and checks such a pack."""
+"""The commands evidence: pack the evidence of a document, check a pack, move old entries to files."""
 
 from __future__ import annotations
 
 import dataclasses
+import getpass
+from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
+from typer.core import TyperGroup
 
 from ..._core import Text
-from ...errors import ConfigError, describe_system_error_vi
-from ..exchange import open_connector
-from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
-from ..output import ExitCode, print_json, say
+from ...errors import ConfigError, StoreError, describe_system_error_vi
+from ..exchange import find_any_id, open_connector
+from ..options import CONFIG, AgencyOption, ByOption, ConfigOption, JsonFlag, MinutesOption
+from ..output import ExitCode, print_json, require_free, say
 
 if TYPE_CHECKING:
-    from ...connector import Checked
+    from ...connector import ArchivedEvidence, Checked, Connector
 
 
+class _PackingGroup(TyperGroup):
+    """A group that packs and checks where its first word is none of its commands, as before there were others."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the name of the command in front where none stands."""
+        is_named = bool(args) and (args[0] in self.commands or args[0] in self.get_help_option_names(ctx))
+        return super().parse_args(ctx, args if is_named else ["pack", *args])
+
+
+evidence_commands = typer.Typer(
+    name="evidence",
+    cls=_PackingGroup,
+    help="Pack the evidence of a document: `edoc evidence DOCUMENT-ID --out FILE.zip`; check a pack: `edoc evidence "
+    "--verify FILE.zip`; move old entries to files: `edoc evidence archive`. / Đóng gói, kiểm tra, lưu trữ bằng chứng.",
+)
+
+
+@evidence_commands.command("archive")
+def archive_evidence(
+    before: Annotated[
+        str | None, typer.Option(metavar="2025-01-01", help="The day from before which entries go. / Trước ngày này.")
+    ] = None,
+    restore: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Put back what is in this file. / Đưa lại các mục trong tệp.")
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Really move; else only count. / Thực hiện chuyển; nếu không chỉ đếm.")
+    ] = False,
+    minutes: MinutesOption = None,
+    by: ByOption = None,
+    config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
+) -> None:
+    """Move old entries to files in [evidence] archives, or put them back. / Chuyển mục cũ sang tệp, hoặc đưa lại.
+
+    Hashes and places stay in the database, and entries are read from the files from then on. Those about documents
+    that are held stay. Of what was moved there are minutes.
+    """
+    if (before is None) == (restore is None):
+        raise ConfigError(
+            "give --before DATE to move old entries to a file, or --restore FILE to put them back.",
+            vi="hãy ghi --before NGÀY để chuyển các mục cũ sang tệp, hoặc --restore TỆP để đưa lại.",
+        )
+    if minutes is not None:
+        require_free(minutes)
+    day = _parse_day(before) if before is not None else None
+    who = by or getpass.getuser()
+    with open_connector(config, agency, Text("moving evidence", "đang chuyển bằng chứng")) as connector:
+        if day is None:
+            _restore(connector, restore or Path(), by=who)
+        else:
+            _print_archived(connector.archive_evidence(day, dry_run=not yes, by=who), minutes)
+
+
+def _parse_day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(
+            f"'{text}' is no day; write it as 2025-01-31.", vi=f"'{text}' không phải ngày; ví dụ 2025-01-31."
+        ) from None
+
+
+def _restore(connector: Connector, file: Path, *, by: str) -> None:
+    restored = connector.restore_evidence(file, by=by)
+    say(f"{restored} entries put back from {file}", f"đã đưa lại {restored} mục")
+
+
+def _print_archived(done: ArchivedEvidence, minutes: Path | None) -> None:
+    if done.minutes:
+        write_minutes(done.minutes, minutes)
+    outcome = (
+        Text("would be moved (--yes does it)", "sẽ được chuyển (thêm --yes để chuyển)")
+        if done.dry_run
+        else Text("moved", "đã chuyển")
+    )
+    say(f"{done.entries} entries, {done.size} bytes: {outcome.en}", f"{done.entries} mục: {outcome.vi}")
+    for file in done.files:
+        say(f"written: {file}", f"đã ghi: {file}")
+    if done.held:
+        say(f"{done.held} entries stay: their documents are held", f"giữ lại {done.held} mục: văn bản đang bị giữ")
+
+
+def write_minutes(text: str, path: Path | None) -> None:
+    """Write the minutes of a removal; where that fails they are shown, since what they tell is done.
+
+    Args:
+        text: the minutes.
+        path: the file; left out, a new one in the folder of the call.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    path = path or Path(f"bien-ban-{datetime.now():%Y%m%d-%H%M%S-%f}.txt")
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        typer.echo(text)
+        raise StoreError(
+            f"the minutes could not be written to {path}: {error.strerror}. Keep what is shown above.",
+            vi=f"không ghi được biên bản vào {path}: {describe_system_error_vi(error)}. Hãy lưu nội dung in ở trên.",
+        ) from error
+    say(f"the minutes are in {path}", f"biên bản: {path}")
+
+
+@evidence_commands.command("pack")
 def evidence(
     document_id: Annotated[
-        str | None, typer.Argument(metavar="DOCUMENT-ID", help="Sent or received. / Mã văn bản.")
+        str | None, typer.Argument(metavar="DOCUMENT-ID|NUMBER", help="Sent or received. / Mã văn bản.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE.zip", help="Where to pack it. / Tệp zip cần tạo.")] = None,
     verify: Annotated[
@@ -35,15 +145,18 @@ def evidence(
         list[str] | None,
         typer.Option(
             metavar="CODE=ENTRY",
-            help="Whose certificate it is, as in [receive.organisations]: H29.05=tax:0400260612. / "
-            "Chứng thư của đơn vị, như trong [receive.organisations].",
+            help=escape(
+                "Whose certificate it is, as in [receive.organisations]: H29.05=tax:0400260612. / "
+                "Chứng thư của đơn vị, như trong [receive.organisations]."
+            ),
         ),
     ] = None,
     checkpoints: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Checkpoints that were kept, which the pack must agree with. / Thư mục điểm kiểm đã lưu để đối chiếu.",
+            help="Checkpoints that were kept, which the pack must agree with. "
+            "/ Thư mục điểm kiểm chứng đã lưu để đối chiếu.",
         ),
     ] = None,
     config: ConfigOption = CONFIG,
@@ -60,27 +173,14 @@ def evidence(
         organisations = _parse_organisations(organisation or [])
         _check_pack(verify, trust or [], organisations, checkpoints, as_json=as_json)
     elif document_id is not None and out is not None:
-        _require_free(out)
+        require_free(out)
         with open_connector(config, agency) as connector:
-            packed = connector.evidence(document_id, out=out)
+            packed = connector.evidence(find_any_id(connector, document_id), out=out)
         say(f"the evidence of {document_id} is in {packed}", f"bằng chứng của {document_id} nằm trong {packed}")
     else:
         raise ConfigError(
             "give DOCUMENT-ID --out FILE.zip to pack evidence, or --verify FILE.zip to check it.",
             vi="hãy ghi MÃ-VĂN-BẢN --out TỆP.zip để đóng gói, hoặc --verify TỆP.zip để kiểm tra.",
-        )
-
-
-def _require_free(out: Path) -> None:
-    if out.exists():
-        raise ConfigError(
-            f"{out} is there already, and may be evidence: give another name, or move it away first.",
-            vi=f"{out} đã tồn tại và có thể là bằng chứng: hãy ghi tên khác hoặc chuyển tệp đó đi trước.",
-        )
-    if not out.absolute().parent.is_dir():
-        raise ConfigError(
-            f"{out} cannot be written: its folder is not there. Make it, or give another path.",
-            vi=f"không ghi được {out}: thư mục không tồn tại. Hãy tạo thư mục hoặc ghi đường dẫn khác.",
         )
 
 
@@ -159,7 +259,7 @@ def _format_head(checked: Checked) -> Text:
     return Text(
         f"{title} of {checked.size} in the log, head {checked.head}{stamp}; {checked.kept} kept checkpoints agree",
         f"{checked.entries} trong số {checked.size} mục của nhật ký, gốc {checked.head}{stamp_vi}; "
-        f"{checked.kept} điểm kiểm lưu giữ trùng khớp",
+        f"{checked.kept} điểm kiểm chứng lưu giữ trùng khớp",
     )
 
 

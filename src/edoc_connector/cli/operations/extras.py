@@ -13,7 +13,7 @@ def require_mockhub() -> None:
     """
     from importlib.util import find_spec
 
-    if find_spec("starlette") is None or find_spec("uvicorn") is None:
+    if not all(find_spec(name) for name in ("jinja2", "python_multipart", "starlette", "uvicorn")):
         raise ConfigError(
             "the mock hub needs the extra 'mockhub'; install it: pip install 'edoc-connector[mockhub]'",
             vi="trục giả lập cần gói bổ sung 'mockhub'; hãy cài: pip install 'edoc-connector[mockhub]'",

@@ -11,11 +11,11 @@ import typer
 
 from ..._core import Text
 from ...errors import ConfigError, StoreError
-from .. import labels
 from ..errors import name_commands
-from ..exchange import open_connector
-from ..options import CONFIG, AgencyOption, ConfigOption
-from ..output import ExitCode, format_local_time, say
+from ..exchange import find_any_id, open_connector
+from ..options import CONFIG, AgencyOption, ByOption, ConfigOption, MinutesOption
+from ..output import ExitCode, format_local_time, require_free, say
+from .evidence import write_minutes
 
 if TYPE_CHECKING:
     from ...connector import Connector, SpoolFault, Unsettled
@@ -68,7 +68,7 @@ def reconcile(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> Non
 
 
 def resend(
-    document_id: Annotated[str, typer.Argument(metavar="DOCUMENT-ID", help="Sent or received. / Mã văn bản.")],
+    document_id: Annotated[str, typer.Argument(metavar="DOCUMENT-ID|NUMBER", help="Sent or received. / Mã văn bản.")],
     what: Annotated[
         str | None,
         typer.Option(
@@ -76,9 +76,7 @@ def resend(
             help="Only that, also a status that was sent. / Chỉ gửi lại phần này, kể cả trạng thái đã gửi.",
         ),
     ] = None,
-    by: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Who wants it; else the user. / Người yêu cầu.")
-    ] = None,
+    by: ByOption = None,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
 ) -> None:
@@ -89,11 +87,12 @@ def resend(
     from ...connector import DeliveryState
 
     with open_connector(config, agency) as connector:
+        document_id = find_any_id(connector, document_id)
         results = connector.resend(document_id, what=what, by=by or getpass.getuser())
     if not results:
         say(f"{document_id}: nothing was refused", "không có gì bị từ chối")
     for one in results:
-        name, state = _describe_unsettled(one), labels.DELIVERY[DeliveryState(one.state)]
+        name, state = _describe_unsettled(one), DeliveryState(one.state).text
         say(f"{name}: {name_commands(one.text)} ({state.en})", f"{name_commands(one.text_vi)} ({state.vi})")
     if any(one.state != DeliveryState.SENT for one in results):
         raise typer.Exit(ExitCode.FAILED)
@@ -110,7 +109,9 @@ def _describe_unsettled(unsettled: Unsettled) -> str:
 
 
 def settle(
-    document_id: Annotated[str, typer.Argument(metavar="DOCUMENT-ID", help="As reconcile names it. / Mã văn bản.")],
+    document_id: Annotated[
+        str, typer.Argument(metavar="DOCUMENT-ID|NUMBER", help="As reconcile names it. / Mã văn bản.")
+    ],
     arrived: Annotated[
         bool, typer.Option("--arrived/--not-arrived", help="Whether the hub has it. / Trục đã có hay chưa.")
     ],
@@ -129,6 +130,7 @@ def settle(
     With --not-arrived it is sent again.
     """
     with open_connector(config, agency) as connector:
+        document_id = find_any_id(connector, document_id)
         try:
             connector.settle(document_id, arrived=arrived, what=what, recipient=recipient)
         except StoreError as error:
@@ -142,7 +144,7 @@ def _not_in_doubt_error(connector: Connector, document_id: str) -> StoreError | 
     delivery = connector.delivery(document_id)
     if delivery.state == "unknown":
         return None
-    state = labels.DELIVERY[delivery.state]
+    state = delivery.state.text
     return StoreError(
         f"{document_id} is not in doubt: it is {state.en}. Nothing was changed; see `edoc show`.",
         vi=f"{document_id} không có gì chưa rõ: tình trạng {state.vi}. Không có gì thay đổi; xem `edoc show`.",
@@ -156,19 +158,34 @@ def prune(
     yes: Annotated[
         bool, typer.Option("--yes", help="Really remove; else only count. / Thực hiện xóa; nếu không có thì chỉ đếm.")
     ] = False,
+    minutes: MinutesOption = None,
+    by: ByOption = None,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
 ) -> None:
-    """Remove the bytes of old, finished packets; the evidence stays. / Xóa nội dung gói tin cũ; bằng chứng vẫn giữ."""
+    """Remove the bytes of old, finished packets; the evidence stays. / Xóa nội dung gói tin cũ; bằng chứng vẫn giữ.
+
+    Documents that are held stay, and those whose period in [retention] is not over. Of what was removed there are
+    minutes.
+    """
     age = _parse_age(older_than)
-    with open_connector(config, agency) as connector:
-        done = connector.prune(age, dry_run=not yes)
+    if minutes is not None:
+        require_free(minutes)
+    with open_connector(config, agency, Text("removing", "đang xóa")) as connector:
+        done = connector.prune(age, dry_run=not yes, by=by or getpass.getuser())
+    if done.minutes:
+        write_minutes(done.minutes, minutes)
     outcome = (
         Text("would be removed (--yes does it)", "sẽ bị xóa (thêm --yes để xóa)")
         if done.dry_run
         else Text("removed", "đã xóa")
     )
     say(f"{done.packets} packets, {done.size} bytes: {outcome.en}", f"{done.packets} gói tin: {outcome.vi}")
+    if done.kept:
+        say(
+            f"{done.kept} packets stay: their period in [retention] is not over",
+            f"giữ lại {done.kept} gói tin: chưa hết thời hạn bảo quản theo [retention]",
+        )
 
 
 def fsck(
@@ -181,7 +198,7 @@ def fsck(
 
     Exit code 1 where something is wrong and was not repaired.
     """
-    with open_connector(config, agency) as connector:
+    with open_connector(config, agency, Text("checking", "đang kiểm tra")) as connector:
         faults = connector.fsck(repair=repair, deep=deep)
     for one in faults:
         say(f"{one.kind}: {one.what}: {one.repaired or one.advice}", one.repaired_vi or one.advice_vi)

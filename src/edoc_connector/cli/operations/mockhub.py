@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from ..errors import WrongOption
 from ..output import say
@@ -31,6 +32,7 @@ class EdocTrap(StrEnum):
     POST = "post"
     LONG_CODES = "long-codes"
     ONE_BY_ONE = "one-by-one"
+    OLD_CODES = "old-codes"
 
 
 _EDOC_TRAPS: dict[EdocTrap, tuple[tuple[str, Any], ...]] = {
@@ -40,6 +42,7 @@ _EDOC_TRAPS: dict[EdocTrap, tuple[tuple[str, Any], ...]] = {
     EdocTrap.POST: (("list_method", "POST"),),
     EdocTrap.LONG_CODES: (("min_code_length", 11),),
     EdocTrap.ONE_BY_ONE: (("confirms_all_statuses", False),),
+    EdocTrap.OLD_CODES: (("old_codes", True),),
 }
 
 
@@ -93,6 +96,20 @@ LoginOption = Annotated[
         "Đăng nhập của nền tảng LGSP ở /v1; mặc định không cần.",
     ),
 ]
+FaultsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help=escape("Fault plan: TOML with [[fault]] tables. / Kế hoạch lỗi giả lập, tệp TOML có các bảng [[fault]]."),
+    ),
+]
+TlsOption = Annotated[
+    bool,
+    typer.Option(
+        "--tls",
+        help="Speak HTTPS, with a throwaway CA whose file is printed. / Dùng HTTPS với CA tạm, tệp CA được in ra.",
+    ),
+]
 EdocTrapOption = Annotated[
     list[EdocTrap] | None,
     typer.Option(
@@ -114,10 +131,13 @@ def mockhub(
     refuse: RefuseOption = None,
     lgsp_login: LoginOption = None,
     edoc_trap: EdocTrapOption = None,
+    faults: FaultsOption = None,
+    tls: TlsOption = False,
 ) -> None:
     """Run a hub to test against; its page is at the address it prints. / Chạy trục giả lập để kiểm thử."""
     require_mockhub()
-    from ...mockhub import AgencySpec, EdocserviceTraps, LgspTraps, MockHubConfig, serve
+    from ...mockhub import AgencySpec, EdocserviceTraps, LgspTraps, MockHubConfig, load_faults, serve
+    from ...testing.inspection import inspect_packet
 
     username, _, reference = (lgsp_login or "").partition(":")
     if lgsp_login is not None and not reference:
@@ -126,6 +146,7 @@ def mockhub(
             vi="--lgsp-login có dạng TÊN:THAM_CHIẾU, ví dụ qlvb:env:LGSP_PASSWORD.",
         )
 
+    plan = None if faults is None else load_faults(faults)
     config = MockHubConfig(
         data=data,
         agencies=tuple(AgencySpec.parse(text) for text in agency),
@@ -134,10 +155,20 @@ def mockhub(
         clock_tolerance=None if clock_tolerance is None else timedelta(seconds=clock_tolerance),
         refuse=frozenset(refuse or ()),
         password=_resolve_password(password, "--password"),
+        inspector=inspect_packet,
+        faults=() if plan is None else plan.faults,
+        fault_seed=0 if plan is None else plan.seed,
         edocservice=EdocserviceTraps(**{name: value for one in edoc_trap or () for name, value in _EDOC_TRAPS[one]}),
         lgsp=LgspTraps(username=username, password=_resolve_password(reference or None, "--lgsp-login")),
     )
-    serve(config, host=host, port=port, on_ready=_announce_url)
+
+    def announce(url: str) -> None:
+        _announce_url(url)
+        if tls:
+            authority = data / "tls" / "ca.pem"
+            say(f"its throwaway CA: {authority}", f"CA tạm của trục: {authority}")
+
+    serve(config, host=host, port=port, on_ready=announce, tls=tls)
 
 
 def _resolve_password(reference: str | None, option: str) -> str:

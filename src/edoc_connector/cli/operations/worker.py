@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from ..._core import Text, get_logger
-from ...errors import ConfigError
+from ..configuration import load_fleet
 from ..options import CONFIG, AgencyOption, ConfigOption
 from ..output import ExitCode, log_to_stderr, say, warn_of_settings
 
@@ -79,11 +79,10 @@ def worker(
     Exit code 0: everything begun was finished; 1: some was let go of, and whoever comes next goes on with it. With
     --once, 1: a hub was not reached, the application failed on a packet, or something was refused or set aside.
     """
-    from ...config import Settings
     from ...worker import import_handlers, open_worker
 
-    agencies = Settings.fleet(config) if agency is None else (Settings.load(config, agency=agency),)
-    _begin_log(agencies[0].logs)
+    agencies = load_fleet(config, agency)
+    begin_log(agencies[0].logs)
     found = import_handlers(handlers) if handlers is not None else None
     _warn_of_settings(agencies)
     with open_worker(agencies, handlers=found, engine=engine) as running:
@@ -97,11 +96,11 @@ def worker(
 
 def _run_until_stopped(worker: Worker, listen: str | None) -> None:
     """Work until a signal stops the worker, watched where it shall listen; end the process if work was let go of."""
-    from ...worker import serve_health
+    from ...worker import parse_address, serve_health
 
     with ExitStack() as stack:
         if listen is not None:
-            port = stack.enter_context(serve_health(worker, *_parse_address(listen)))
+            port = stack.enter_context(serve_health(worker, *parse_address(listen)))
             say(f"health and metrics on port {port}", f"giám sát ở cổng {port}")
         codes = ", ".join(one.settings.agency.id for one in worker.connectors)
         say(f"working for {codes}", f"đang phục vụ {codes}")
@@ -109,7 +108,7 @@ def _run_until_stopped(worker: Worker, listen: str | None) -> None:
             _exit_now()
 
 
-def _begin_log(settings: LogSettings) -> None:
+def begin_log(settings: LogSettings) -> None:
     """Log warnings to stderr, or everything where --verbose was given, as the settings say."""
     is_verbose = bool(logging.getLogger("edoc_connector").level)
     level, window = (logging.DEBUG, 0.0) if is_verbose else (logging.WARNING, settings.window)
@@ -167,12 +166,3 @@ def _exit_now() -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(ExitCode.FAILED)
-
-
-def _parse_address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:
-        raise ConfigError(
-            f"--listen {text}: write [HOST:]PORT, as in 9464.", vi=f"--listen {text}: hãy ghi [MÁY:]CỔNG, ví dụ 9464."
-        )
-    return host.strip("[]") or "127.0.0.1", int(port)

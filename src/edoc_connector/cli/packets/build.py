@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..._core import Text
 from ..options import AttachOption, ClassificationOption, KeyPasswordOption, build_secret_source
 from ..output import say, show_progress
 from .files import read_message, say_written
@@ -52,7 +53,7 @@ def build(
         if seal and isinstance(message, edxml.Document):
             seal_maker = signing.seal_maker(message, signer=signer, at=at)
     try:
-        with show_progress("writing / đang ghi"):
+        with show_progress(Text("writing", "đang ghi")):
             edxml.write(message, out, at=at, signature=signature, seal=seal_maker)
     finally:
         if signer is not None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...errors import AttachmentError
+from ..._core import Text
+from ...errors import AttachmentError, choose_words
 from ..options import JsonFlag, PacketFile, TrustOption, build_policy
 from ..output import print_json, print_table, show_progress
 from .files import read_packet, save_attachments
@@ -33,7 +34,7 @@ def inspect(
     """
     from ...signing import verify as check
 
-    with show_progress("reading / đang đọc"):
+    with show_progress(Text("reading", "đang đọc")):
         packet = read_packet(file)
         description = _describe_packet(packet, check(packet, build_policy(trust)))
         if extract is not None:
@@ -96,15 +97,21 @@ def _extract_signature(packet: Packet) -> str | None:
 
 def _print_packet(description: dict[str, Any]) -> None:
     rows = [(name, value) for name, value in _flatten("", description["message"]) if value not in (None, "")]
-    print_table(f"{description['kind']}", ("field / trường", "value / giá trị"), rows)
+    print_table(f"{description['kind']}", (Text("field", "trường"), Text("value", "giá trị")), rows)
     if description["attachments"]:
-        columns = ("attachment / tệp đính kèm", "type / loại", "bytes / byte", "SHA-256")
+        columns = (Text("attachment", "tệp đính kèm"), Text("type", "loại"), Text("bytes", "byte"), "SHA-256")
         keys = ("name", "content_type", "size", "sha256")
         print_table("", columns, ([entry[key] for key in keys] for entry in description["attachments"]))
     print_verification(description["signature"])
     if description["findings"]:
-        findings = ((f["code"], f["xpath"], f"{f['message']}\n{f['message_vi']}") for f in description["findings"])
-        print_table("Findings / Ghi nhận", ("code / mã", "where / vị trí", "what / nội dung"), findings)
+        findings = (
+            (f["code"], f["xpath"], choose_words(f["message"], f["message_vi"])) for f in description["findings"]
+        )
+        print_table(
+            Text("Findings", "Ghi nhận"),
+            (Text("code", "mã"), Text("where", "vị trí"), Text("what", "nội dung")),
+            findings,
+        )
 
 
 def _flatten(prefix: str, value: Any) -> list[tuple[str, Any]]:

@@ -1,39 +1,101 @@
-"""The command keys: lists the configured keys."""
+"""The command keys: lists the configured keys, asks for the certificate of a new one, and reads who follows whom."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..._core import Text, utc_now
+from ..configuration import load_settings
+from ..errors import WrongOption
 from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
-from ..output import ExitCode, format_local_time, print_json, print_table, say
+from ..output import ExitCode, format_local_time, print_json, print_table, require_free, say
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ...signing import KeyStatus
+    from cryptography.x509 import Name
+
+    from ...config import Settings
+    from ...joining import KeyDuty
+    from ...signing import KeyStatus, RequestKey
 
 _COLUMNS = (
-    "key / khóa",
-    "holder / chủ thể",
-    "algorithm / thuật toán",
-    "valid / hiệu lực",
-    "days left / còn (ngày)",
-    "usage / mục đích",
-    "state / tình trạng",
+    Text("key", "khóa"),
+    Text("holder", "chủ thể"),
+    Text("algorithm", "thuật toán"),
+    Text("valid", "hiệu lực"),
+    Text("days left", "còn (ngày)"),
+    Text("usage", "mục đích"),
+    Text("state", "tình trạng"),
 )
 
 
-def keys(config: ConfigOption = CONFIG, agency: AgencyOption = None, as_json: JsonFlag = False) -> None:
+class KeysAction(StrEnum):
+    """What `edoc keys` shows."""
+
+    LIST = "list"
+    STATUS = "status"
+    REQUEST = "request"
+    CHECK = "check"
+
+
+def keys(
+    action: Annotated[
+        KeysAction,
+        typer.Argument(
+            metavar="[status|request|check]",
+            help="status: also what is on its way, and what is due; request: a request for a certificate; check: a "
+            "statement of succession. / status: việc cần làm; request: xin chứng thư số; check: kiểm tra bản xác nhận "
+            "thay khóa.",
+        ),
+    ] = KeysAction.LIST,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="URI", help="request: the new key. / Khóa mới cần chứng thư số.")
+    ] = None,
+    subject: Annotated[
+        str | None,
+        typer.Option("--subject", metavar="DN", help="request: instead of the agency's name. / Tên chủ thể."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="request: where it goes. / Tệp yêu cầu (PEM).")
+    ] = None,
+    succession: Annotated[
+        Path | None,
+        typer.Option(
+            "--succession",
+            metavar="FILE",
+            help="request: also the old key's word for the new one; check: the file. / Bản xác nhận thay khóa.",
+        ),
+    ] = None,
+    config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
+    as_json: JsonFlag = False,
+) -> None:
     """List the keys of the configuration, with expiry and usage. / Liệt kê các khóa ký, thời hạn và mục đích.
 
-    Tokens are asked for their certificates, so they need their PIN. Exit code 0: a key can sign now, or none is
-    configured; 1: none of them can.
-    """
-    from ...config import Settings
+    With status: which documents that a key signed are still on their way, and the next step of its renewal. Tokens are
+    asked for their certificates, so they need their PIN. Exit code 0: a key can sign now, or none is configured; 1:
+    none of them can.
 
-    keyring = Settings.load(config, agency=agency).signer()
+    With request: writes a request for a certificate (PKCS#10, PEM), signed by the key itself, on its token where it
+    lives there; with --succession the key that signs today states too which key follows it. With check: reads such a
+    statement of a partner, and says whose it is.
+    """
+    if action is KeysAction.STATUS:
+        raise typer.Exit(_show_duties(config, agency, as_json=as_json))
+    if action is KeysAction.REQUEST:
+        _write_request(load_settings(config, agency), key, subject=subject, out=out, succession=succession)
+        return
+    if action is KeysAction.CHECK:
+        _show_succession(succession, as_json=as_json)
+        return
+
+    keyring = load_settings(config, agency).signer()
     statuses = () if keyring is None else keyring.statuses()
     if keyring is not None:
         keyring.close()
@@ -47,6 +109,134 @@ def keys(config: ConfigOption = CONFIG, agency: AgencyOption = None, as_json: Js
     else:
         _print_statuses(statuses)
     raise typer.Exit(ExitCode.OK if not statuses or any(one.signs for one in statuses) else ExitCode.FAILED)
+
+
+def _write_request(
+    settings: Settings, key: str | None, *, subject: str | None, out: Path | None, succession: Path | None
+) -> None:
+    """Write a request for a certificate, and the statement of the key of before where that is wanted."""
+    from ...signing import build_request, build_subject, fingerprint_key, parse_subject
+
+    for path in filter(None, (out, succession)):
+        require_free(path)
+    agency = settings.agency
+    name = (
+        build_subject(name=agency.name, organ_id=agency.id, email=agency.email)
+        if subject is None
+        else parse_subject(subject)
+    )
+    with settings.request_key(key) as opened:
+        statement = None if succession is None else _state_succession(settings, opened, name)
+        request = build_request(opened, name)
+        _write_or_print(out, request)
+        if succession is not None and statement is not None:
+            _write_or_print(succession, statement)
+        say(
+            f"public key SHA-256 {fingerprint_key(opened.public_key)}: read it out to the authority, and compare the "
+            "certificate's with it",
+            f"SHA-256 của khóa công khai: {fingerprint_key(opened.public_key)}; hãy đọc cho nơi cấp và đối chiếu khi "
+            "nhận chứng thư số",
+            err=True,
+        )
+
+
+def _state_succession(settings: Settings, key: RequestKey, subject: Name) -> bytes:
+    from ...signing import state_succession
+
+    keyring = settings.signer()
+    if keyring is None:
+        raise WrongOption(
+            "--succession needs the key of before in [signing] key.",
+            vi="--succession cần khóa cũ ở [signing] key.",
+        )
+    try:
+        return state_succession(keyring, agency=settings.agency.id, key=key, subject=subject, at=utc_now())
+    finally:
+        keyring.close()
+
+
+def _write_or_print(path: Path | None, data: bytes) -> None:
+    if path is None:
+        typer.echo(data.decode(), nl=False)
+        return
+    path.write_bytes(data)
+    say(f"written: {path}", f"đã ghi: {path}", err=True)
+
+
+def _show_succession(path: Path | None, *, as_json: bool) -> None:
+    from ...signing import fingerprint, human_name, read_succession
+
+    if path is None:
+        raise WrongOption(
+            "check needs --succession, the partner's file.", vi="check cần --succession là tệp của đối tác."
+        )
+    found = read_succession(path)
+    old = found.old_certificate
+    described = {
+        "agency": found.agency,
+        "old_holder": human_name(old),
+        "old_sha256": fingerprint(old),
+        "new_key_sha256": found.new_key,
+        "subject": found.subject,
+        "stated_at": found.stated_at.isoformat(),
+    }
+    if as_json:
+        print_json(described)
+        return
+    shown = described | {"stated_at": format_local_time(found.stated_at)}
+    rows = [(_SUCCESSION_WORDS[name], value) for name, value in shown.items()]
+    print_table(Text("key that follows", "khóa kế tiếp"), (Text("field", "trường"), Text("value", "giá trị")), rows)
+    say(
+        "The signature holds. Compare the old certificate with the one that you know of this agency.",
+        "Chữ ký hợp lệ. Hãy đối chiếu chứng thư số cũ với chứng thư số đã biết của cơ quan này.",
+        err=True,
+    )
+
+
+_SUCCESSION_WORDS = {
+    "agency": Text("agency", "đơn vị"),
+    "old_holder": Text("holder of the old key", "chủ thể khóa cũ"),
+    "old_sha256": Text("old certificate, SHA-256", "chứng thư số cũ, SHA-256"),
+    "new_key_sha256": Text("new public key, SHA-256", "khóa công khai mới, SHA-256"),
+    "subject": Text("subject asked for", "tên chủ thể đề nghị"),
+    "stated_at": Text("stated at", "thời điểm xác nhận"),
+}
+
+
+def _show_duties(config: Path, agency: str | None, *, as_json: bool) -> ExitCode:
+    """Show what each key has to do; the store is looked at, the hub is not called."""
+    from ...connector import Connector
+    from ...joining import read_key_duties
+
+    with Connector(load_settings(config, agency)) as connector:
+        duties = read_key_duties(connector)
+    if as_json:
+        print_json([_describe_duty(duty) for duty in duties])
+    else:
+        _print_duties(duties)
+    return ExitCode.OK if not duties or any(duty.status.signs for duty in duties) else ExitCode.FAILED
+
+
+def _describe_duty(duty: KeyDuty) -> dict[str, Any]:
+    step = {"step": duty.step.en, "step_vi": duty.step.vi}
+    return _describe_key(duty.status) | {"on_its_way": duty.on_its_way} | step
+
+
+_DUTY_COLUMNS = (
+    _COLUMNS[0],
+    Text("state", "tình trạng"),
+    Text("days left", "còn (ngày)"),
+    Text("documents on their way", "văn bản đang trên đường"),
+    Text("next step", "việc cần làm"),
+)
+
+
+def _print_duties(duties: Sequence[KeyDuty]) -> None:
+    rows = [
+        (duty.status.name, _format_state(duty.status), duty.status.days_left, duty.on_its_way, duty.step)
+        for duty in duties
+    ]
+    print_table(Text("keys", "khóa ký"), _DUTY_COLUMNS, rows)
 
 
 def _describe_key(status: KeyStatus) -> dict[str, Any]:
@@ -73,7 +263,7 @@ def _describe_key(status: KeyStatus) -> dict[str, Any]:
 
 
 def _print_statuses(statuses: tuple[KeyStatus, ...]) -> None:
-    print_table("keys / khóa ký", _COLUMNS, [_build_row(status) for status in statuses], unbroken_columns=(0, 5))
+    print_table(Text("keys", "khóa ký"), _COLUMNS, [_build_row(status) for status in statuses], unbroken_columns=(0, 5))
     for status in statuses:
         if status.problem is not None:
             say(f"{status.name}: {status.problem.message}", f"{status.name}: {status.problem.vi}", err=True)
@@ -109,7 +299,7 @@ def _format_day(moment: datetime) -> str:
 
 def _format_state(status: KeyStatus) -> str:
     if status.signs:
-        return "signs / đang ký"
+        return str(Text("signs", "đang ký"))
     if status.problem is not None:
-        return "cannot sign / không ký"
-    return "reserve / dự phòng"
+        return str(Text("cannot sign", "không ký"))
+    return str(Text("reserve", "dự phòng"))

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import typer
 
-from ..._core import escape_line
+from ..._core import Text, escape_line
 from ..._version import __version__
-from ...errors import PacketError
+from ...errors import PacketError, choose_words
 from ..errors import WrongOption
 from ..options import JsonFlag
 from ..output import ExitCode, create_console, print_json, say
@@ -87,23 +87,28 @@ def _describe_report(report: _Report) -> dict[str, Any]:
 
 def _print_report(report: _Report) -> None:
     from rich.table import Table
-    from rich.text import Text
+    from rich.text import Text as Styled
 
     counts = Counter(one.severity.value for one in report.remarks)
     if not counts:
         say(f"{report.file}: nothing to remark", "không có gì cần lưu ý")
         return
-    table = Table(title=Text(escape_line(str(report.file))), title_justify="left", header_style="bold")
-    for heading in ("line / dòng", "weight / mức", "code / mã", "what and where / nội dung và vị trí"):
-        table.add_column(heading, overflow="fold")
+    table = Table(title=Styled(escape_line(str(report.file))), title_justify="left", header_style="bold")
+    for heading in (
+        Text("line", "dòng"),
+        Text("weight", "mức"),
+        Text("code", "mã"),
+        Text("what and where", "nội dung và vị trí"),
+    ):
+        table.add_column(str(heading), overflow="fold")
     for one in report.remarks:
         weight = one.severity.value
-        words = Text(f"{escape_line(one.message)}\n{escape_line(one.message_vi)}\n")
+        words = Styled(choose_words(escape_line(one.message), escape_line(one.message_vi)) + "\n")
         words.append(escape_line(one.xpath), "dim")
-        for advice in (f"{one.advice} / {one.advice_vi}" if one.advice else "", one.clause):
+        for advice in (str(Text(one.advice, one.advice_vi)), one.clause):
             words.append(f"\n{advice}" if advice else "", "dim italic")
         place = ":".join(str(number) for number in (one.line, one.column) if number is not None)
-        table.add_row(place, Text(f"{weight}\n{_WEIGHTS_VI[weight]}", _STYLES[weight]), one.code, words)
+        table.add_row(place, Styled(choose_words(weight, _WEIGHTS_VI[weight]), _STYLES[weight]), one.code, words)
     create_console().print(table)
     en = ", ".join(f"{weight}: {counts[weight]}" for weight in _STYLES)
     vi = ", ".join(f"{_WEIGHTS_VI[weight]}: {counts[weight]}" for weight in _STYLES)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..._core import escape_line
+from ..._core import Text
+from ...errors import choose_words
 from ..errors import raise_wrong_option
 from ..options import (
     CrlOption,
@@ -22,7 +23,7 @@ from ..options import (
 )
 from ..output import format_local_time, print_json, print_table
 from .files import say_written
-from .verdicts import describe_certificates, describe_findings, exit_by_verdict
+from .verdicts import describe_certificates, describe_findings, exit_by_verdict, print_words
 
 if TYPE_CHECKING:
     from ...pdf import PdfSignature, PdfVerification
@@ -143,20 +144,25 @@ def _describe_signature(signature: PdfSignature) -> dict[str, Any]:
 
 def _print_pdf(verification: PdfVerification) -> None:
     typer.echo(f"{verification.status} ({verification.reason})")
-    for words in (verification.explanation, verification.explanation_vi):
-        typer.echo(escape_line(f"  {words}"))
+    print_words(verification.explanation, verification.explanation_vi)
     if verification.signatures:
-        columns = ("signature / chữ ký", "signer / người ký", "time / thời gian", "status / kết quả", "what / nội dung")
+        columns = (
+            Text("signature", "chữ ký"),
+            Text("signer", "người ký"),
+            Text("time", "thời gian"),
+            Text("status", "kết quả"),
+            Text("what", "nội dung"),
+        )
         print_table("", columns, (_build_row(one) for one in verification.signatures))
 
 
 def _build_row(signature: PdfSignature) -> tuple[object, ...]:
     from ...signing import describe_signer
 
-    words = [signature.explanation, signature.explanation_vi]
+    words = [choose_words(signature.explanation, signature.explanation_vi)]
     signer = describe_signer(signature)
-    words += [] if signer is None else [signer.en, signer.vi]
-    words += [text for one in signature.findings for text in (one.message, one.message_vi)]
+    words += [] if signer is None else [choose_words(signer.en, signer.vi)]
+    words += [choose_words(one.message, one.message_vi) for one in signature.findings]
     return (
         signature.field,
         signature.signer,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ..._core import Text
 from ..errors import raise_wrong_option
 from ..options import JsonFlag, PacketFile, TrustOption, build_policy
 from ..output import ExitCode, print_json, print_table, say
@@ -84,15 +85,15 @@ def _print_seal(description: dict[str, Any]) -> None:
         say(f"sealed {description['created']}", f"niêm phong lúc {description['created']}")
     if description["fields"]:
         rows = ((one["name"], one["value"], "≠" if one["name"] in different else "") for one in description["fields"])
-        print_table("", ("field / trường", "sealed value / giá trị niêm phong", ""), rows)
+        print_table("", (Text("field", "trường"), Text("sealed value", "giá trị niêm phong"), ""), rows)
     if description["attachments"]:
         files = (
             (one["name"], one["size"], one["sha256"], "≠" if one["name"] in different else "")
             for one in description["attachments"]
         )
-        print_table("", ("attachment / tệp đính kèm", "bytes / byte", "SHA-256", ""), files)
+        print_table("", (Text("attachment", "tệp đính kèm"), Text("bytes", "byte"), "SHA-256", ""), files)
     if description["differences"]:
         rows = ((one["name"], one["sealed"], one["received"]) for one in description["differences"])
-        heads = ("different / khác biệt", "sealed / đã niêm phong", "received / nhận được")
+        heads = (Text("different", "khác biệt"), Text("sealed", "đã niêm phong"), Text("received", "nhận được"))
         print_table("", heads, rows)
     print_verification(description["verification"])

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from ..._core import escape_line
+from ..._core import Text, escape_line
+from ...errors import choose_words
 from ..output import ExitCode
 
 if TYPE_CHECKING:
     from ...pdf import PdfSignature
     from ...signing import SigningFinding, Verification, VerificationStatus
 
+_PROVED = Text("proved", "đã chứng minh")
+_UNSEALED = Text("unsealed, nobody signed it", "không niêm phong, không ai ký")
 _TRUST_LABELS = {
-    True: "trusted / tin cậy",
-    False: "NOT trusted / KHÔNG tin cậy",
-    None: "signer not checked / chưa xác minh người ký",
+    True: Text("trusted", "tin cậy"),
+    False: Text("NOT trusted", "KHÔNG tin cậy"),
+    None: Text("signer not checked", "chưa xác minh người ký"),
 }
 
 
@@ -58,11 +61,9 @@ def print_verification(signature: dict[str, Any]) -> None:
     signer = f" — {signature['signer']}" if signature["signer"] else ""
     trust = f"; {_TRUST_LABELS[signature['trusted']]}" if signature["status"] == "VALID" else ""
     typer.echo(escape_line(f"{signature['status']} ({signature['reason']}){signer}{trust}"))
-    for words in (signature["explanation"], signature["explanation_vi"]):
-        typer.echo(escape_line(f"  {words}"))
+    print_words(signature["explanation"], signature["explanation_vi"])
     for one in signature["findings"]:
-        typer.echo(escape_line(f"  {one['code']}: {one['message']}"))
-        typer.echo(escape_line(f"  {one['message_vi']}"))
+        print_words(one["message"], one["message_vi"], label=f"{one['code']}: ")
     for line in format_proof(signature):
         typer.echo(escape_line(f"  {line}"))
 
@@ -73,21 +74,28 @@ def print_signer(result: Verification | PdfSignature) -> None:
 
     signer = describe_signer(result)
     if signer is not None:
-        typer.echo(escape_line(f"  {signer.en}"))
-        typer.echo(escape_line(f"  {signer.vi}"))
+        print_words(signer.en, signer.vi)
+
+
+def print_words(en: str, vi: str, *, label: str = "") -> None:
+    """Print words below a verdict, a line for each language that is spoken; the first one with a label."""
+    for line in (label + choose_words(escape_line(en), escape_line(vi))).split("\n"):
+        typer.echo(f"  {line}")
 
 
 def format_proof(signature: dict[str, Any]) -> list[str]:
     """Format what was proved, and what nobody signed; nothing where the packet is not VALID."""
     if signature["method"] == "packet":
-        return ["proved / đã chứng minh: the whole packet as it came / toàn bộ gói tin như nhận được"]
+        whole = Text("the whole packet as it came", "toàn bộ gói tin như nhận được")
+        return [f"{_PROVED}: {whole}"]
     if signature["method"] != "seal":
         return []
     files = sum(name.startswith("Attachment.") and name.count(".") == 1 for name in signature["sealed"])
     fields = len(signature["sealed"]) - files
+    counts = Text(f"{fields} fields, {files} attachments", f"{fields} trường, {files} tệp đính kèm")
     return [
-        f"proved / đã chứng minh: {fields} fields, {files} attachments / {fields} trường, {files} tệp đính kèm",
-        f"unsealed, nobody signed it / không niêm phong, không ai ký: {', '.join(signature['unsealed']) or '-'}",
+        f"{_PROVED}: {counts}",
+        f"{_UNSEALED}: {', '.join(signature['unsealed']) or '-'}",
     ]
 
 

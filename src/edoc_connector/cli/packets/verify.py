@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..._core import Text
 from ..errors import raise_wrong_option
 from ..options import CrlOption, HostOption, JsonFlag, OcspOption, PacketFile, SoftOption, TrustOption, build_policy
 from ..output import print_json, show_progress
@@ -27,7 +28,7 @@ def verify(
 
     with raise_wrong_option():
         policy = build_policy(trust, crl, ocsp, revocation_host, soft=soft_revocation)
-    with show_progress("verifying / đang kiểm tra"):
+    with show_progress(Text("verifying", "đang kiểm tra")):
         verification = check(read_packet(file), policy)
     if as_json:
         print_json(describe_verification(verification))

@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
-from ..._core import Text
+from ..._core import Labelled, Text, label_members
 from ...errors import EdocError
 from .subject import NotOpened, Subject
 
@@ -19,7 +19,13 @@ Values: TypeAlias = Mapping[str, object]
 _NO_CURE = Text("", "")
 
 
-class CheckSeverity(StrEnum):
+@label_members(
+    {
+        "warn": Text("warning", "cảnh báo"),
+        "fail": Text("failure", "lỗi"),
+    }
+)
+class CheckSeverity(Labelled, StrEnum):
     """How much a condition weighs while it lasts."""
 
     WARN = "warn"
@@ -28,7 +34,15 @@ class CheckSeverity(StrEnum):
     """Some work does not go on before somebody has looked."""
 
 
-class CheckOutcome(StrEnum):
+@label_members(
+    {
+        "pass": Text("passed", "đạt"),
+        "warn": Text("warning", "cảnh báo"),
+        "fail": Text("failed", "không đạt"),
+        "unknown": Text("not known", "chưa rõ"),
+    }
+)
+class CheckOutcome(Labelled, StrEnum):
     """What one look found."""
 
     PASS = "pass"  # noqa: S105  no password
@@ -86,6 +100,7 @@ class Check:
         cure: what to do about it, with the same values.
         find: gives the values where the condition is there, else None.
         is_slow: whether a look reads every file or row, so that a worker seldom takes one.
+        is_remote: whether a look calls the hub or another server: a worker takes one seldom, and none at its start.
     """
 
     code: str
@@ -95,6 +110,7 @@ class Check:
     cure: Text
     find: Callable[[Subject], Values | None] = field(repr=False)
     is_slow: bool = False
+    is_remote: bool = False
 
     def examine(self, subject: Subject) -> CheckResult:
         """Look whether the condition is there."""

@@ -22,9 +22,12 @@ EVIDENCE_CHECKS = (
     Check(
         code="CHK-CHECKPOINT",
         severity=CheckSeverity.WARN,
-        title=Text("checkpoints of the evidence are made and kept", "điểm kiểm của nhật ký bằng chứng được lập và lưu"),
+        title=Text(
+            "checkpoints of the evidence are made and kept", "điểm kiểm chứng của nhật ký bằng chứng được lập và lưu"
+        ),
         sentence=Text(
-            "a checkpoint of the evidence is missing: {problem}", "thiếu điểm kiểm của nhật ký bằng chứng: {problem}"
+            "a checkpoint of the evidence is missing: {problem}",
+            "thiếu điểm kiểm chứng của nhật ký bằng chứng: {problem}",
         ),
         cure=Text(
             "make the folder of [evidence] checkpoints writable and the key usable; it is tried again by itself",

@@ -52,6 +52,25 @@ def count_undelivered(subject: Subject) -> int:
         )
 
 
+def count_unanswered(subject: Subject) -> int:
+    """Count the documents that came in and that nobody accepted or rejected for longer than the settings allow."""
+    allowed = timedelta(seconds=subject.context.limits.unanswered_after)
+    with subject.context.store.snapshot() as tx:
+        return Overview(tx).count_unanswered(subject.agency, received_before=tx.now - allowed)
+
+
+def count_expired(subject: Subject) -> int:
+    """Count the documents whose deadline ran out in the last days, and that a recipient still reports nothing of."""
+    with subject.context.store.snapshot() as tx:
+        return Overview(tx).count_expired(subject.agency, tx.now - _UNDELIVERED_FOR)
+
+
+def count_refused_later(subject: Subject) -> int:
+    """Count the recipients for whom the hub refused in the last days what it had taken."""
+    with subject.context.store.snapshot() as tx:
+        return Overview(tx).count_refused_later(subject.agency, tx.now - _REFUSED_FOR)
+
+
 def count_undecided(subject: Subject) -> int:
     """Count the messages whose outcome only a person can tell."""
     with subject.context.store.snapshot() as tx:
@@ -92,6 +111,9 @@ OPEN_COUNTS: Mapping[str, Callable[[Subject], int]] = {
     "refused_statuses": partial(count_refused, confirmations=False),
     "late_documents": count_late,
     "undelivered_documents": count_undelivered,
+    "expired_documents": count_expired,
+    "refused_later": count_refused_later,
+    "unanswered_documents": count_unanswered,
 }
 """What a person has to see, by the name that metrics give it."""
 
@@ -142,6 +164,48 @@ EXCHANGE_CHECKS = (
             "hãy hỏi nơi nhận; edoc deliveries liệt kê các văn bản",
         ),
         find=lambda subject: describe_count(count_undelivered(subject)),
+    ),
+    Check(
+        code="CHK-EXPIRED",
+        severity=CheckSeverity.FAIL,
+        title=Text("no deadline ran out", "không có văn bản quá hạn gửi"),
+        sentence=Text(
+            "the deadline of {count} documents is over, and a recipient reports nothing",
+            "{count} văn bản đã quá hạn mà có nơi nhận chưa báo đến",
+        ),
+        cure=Text(
+            "see edoc explain with the id: ask the recipient, or send it another way; nothing is sent again by itself",
+            "xem edoc explain với mã văn bản: hãy hỏi nơi nhận hoặc gửi cách khác; hệ thống không tự gửi lại",
+        ),
+        find=lambda subject: describe_count(count_expired(subject)),
+    ),
+    Check(
+        code="CHK-REFUSED-LATER",
+        severity=CheckSeverity.FAIL,
+        title=Text("the hub delivers what it takes", "trục chuyển được văn bản đã nhận"),
+        sentence=Text(
+            "the hub took documents, and did not bring them to {count} recipients in the last seven days",
+            "trục đã nhận nhưng không chuyển được tới {count} nơi nhận trong bảy ngày qua",
+        ),
+        cure=Text(
+            "edoc deliveries marks them; edoc explain with the id has the hub's words: ask its operator",
+            "edoc deliveries có đánh dấu; edoc explain với mã văn bản cho biết lý do: hãy hỏi đơn vị vận hành trục",
+        ),
+        find=lambda subject: describe_count(count_refused_later(subject)),
+    ),
+    Check(
+        code="CHK-UNANSWERED",
+        severity=CheckSeverity.WARN,
+        title=Text("what comes in is accepted or rejected", "văn bản đến được tiếp nhận hoặc từ chối"),
+        sentence=Text(
+            "nobody accepted or rejected {count} documents that came in long ago",
+            "{count} văn bản đến đã lâu chưa được tiếp nhận hoặc từ chối",
+        ),
+        cure=Text(
+            "see edoc receipts --unanswered, then edoc status with the id",
+            "xem edoc receipts --unanswered rồi chạy edoc status với mã văn bản",
+        ),
+        find=lambda subject: describe_count(count_unanswered(subject)),
     ),
     Check(
         code="CHK-UNDECIDED",

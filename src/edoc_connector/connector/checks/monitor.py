@@ -22,13 +22,15 @@ class CheckMonitor:
 
     Args:
         subject: the agency.
-        slow_interval: seconds between two looks at conditions for which every file or row is read.
+        slow_interval: seconds between two looks at conditions for which every file or row is read, and at those for
+            which the hub is called; at these not before so much time has passed.
     """
 
     def __init__(self, subject: Subject, *, slow_interval: float) -> None:
         self._subject = subject
         self._slow_interval = slow_interval
         self._slow_at = float("-inf")
+        self._remote_at = time.monotonic()  # a worker that starts calls the hub anyway
         self._lock = make_lock()
         self._results: dict[str, CheckResult] = {}
         self.examined_at: float | None = None
@@ -44,7 +46,10 @@ class CheckMonitor:
         is_slow_due = time.monotonic() - self._slow_at >= self._slow_interval
         if is_slow_due:
             self._slow_at = time.monotonic()
-        for result in run_checks(self._subject, slow=is_slow_due):
+        is_remote_due = time.monotonic() - self._remote_at >= self._slow_interval
+        if is_remote_due:
+            self._remote_at = time.monotonic()
+        for result in run_checks(self._subject, slow=is_slow_due, remote=is_remote_due):
             with self._lock:
                 previous, self._results[result.code] = self._results.get(result.code), self._keep(result)
             self._log_change(previous, result)

@@ -18,9 +18,17 @@ _MIB = 1024 * 1024
 
 def _find_opening_problem(subject: Subject) -> Values | None:
     error = subject.opening_error
-    if error is None or (isinstance(error, StoreError) and _find_wrong_revision(subject) is not None):
+    if error is None or (isinstance(error, StoreError) and _is_of_another_revision(subject)):
         return None
     return {"problem": Text(error.message, error.vi)}
+
+
+def _is_of_another_revision(subject: Subject) -> bool:
+    """Tell whether the revision is why a store does not open, which a check of its own tells."""
+    try:
+        return _find_wrong_revision(subject) is not None
+    except StoreError:
+        return False
 
 
 def _find_store_down(subject: Subject) -> Values | None:
@@ -127,8 +135,10 @@ STORE_CHECKS = (
         title=Text("the store answers", "kho dữ liệu hoạt động"),
         sentence=Text("the store does not answer: {problem}", "kho dữ liệu không hoạt động: {problem}"),
         cure=Text(
-            "start the database, or give the file back; the worker goes on by itself",
-            "hãy khởi động lại cơ sở dữ liệu hoặc trả tệp về chỗ cũ; tiến trình sẽ tự chạy tiếp",
+            "start the database, and the worker goes on by itself; where the file is gone, put it back or restore a "
+            "backup, and start the worker again",
+            "hãy khởi động lại cơ sở dữ liệu, tiến trình sẽ tự chạy tiếp; nếu mất tệp, hãy đặt lại hoặc khôi phục bản "
+            "sao lưu rồi chạy lại tiến trình",
         ),
         find=_find_store_down,
     ),

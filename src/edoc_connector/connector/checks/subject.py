@@ -9,6 +9,7 @@ from ...config import Settings
 from ...errors import EdocError
 from ...signing import KeyStatus
 from .._context import ConnectorContext
+from .survey import HubSurveys
 
 
 class NotOpened(Exception):
@@ -24,12 +25,14 @@ class Subject:
         opened: what the parts of its connector share; None where that could not be opened.
         read_keys: reads the status of each key that signs; of none where packets go out unsigned.
         opening_error: why the connector could not be opened.
+        surveys: what was seen of its hubs.
     """
 
     settings: Settings
     opened: ConnectorContext | None = None
     read_keys: Callable[[], Sequence[KeyStatus]] = field(default=tuple, repr=False)
     opening_error: EdocError | None = None
+    surveys: HubSurveys = field(default_factory=HubSurveys, repr=False, compare=False)
 
     @property
     def agency(self) -> str:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Protocol
 from ..._core import get_logger
 from ...errors import EdocError
 from ...store import MACHINES
-from .store_guard import StoreGuard
 
 if TYPE_CHECKING:
     from .._context import ConnectorContext
@@ -36,21 +35,20 @@ _open: weakref.WeakKeyDictionary[Closable, int] = weakref.WeakKeyDictionary()
 
 
 def watch_abandonment(
-    connector: Closable, context: ConnectorContext, guard: StoreGuard, close_key: Callable[[], None]
+    connector: Closable, context: ConnectorContext, close_key: Callable[[], None]
 ) -> weakref.finalize[..., Closable]:
     """Watch a connector until it is closed.
 
     Args:
         connector: the connector, to which nothing here refers.
         context: what it holds.
-        guard: its lock.
         close_key: closes its key.
 
     Returns:
         To be given to `end_watch` when the connector is closed.
     """
     _open[connector] = os.getpid()
-    finalizer = weakref.finalize(connector, _collect, context, guard, close_key, os.getpid())
+    finalizer = weakref.finalize(connector, _collect, context, close_key, os.getpid())
     finalizer.atexit = False  # at the end of the program each is closed whole, by `_close_open`
     return finalizer
 
@@ -61,27 +59,28 @@ def end_watch(connector: Closable, finalizer: weakref.finalize[..., Closable]) -
     _open.pop(connector, None)
 
 
-def _collect(context: ConnectorContext, guard: StoreGuard, close_key: Callable[[], None], process_id: int) -> None:
+def _collect(context: ConnectorContext, close_key: Callable[[], None], process_id: int) -> None:
     """Give back, in a thread: the collector may run in the middle of anything, a transaction of this store too."""
     if os.getpid() != process_id:  # a fork: all of it is the parent's
         return
     log.warning("a connector of %s was not closed: call close(), or use it as a context manager", context.agency)
-    thread = threading.Thread(target=_give_back, args=(context, guard, close_key), name="edoc-abandoned", daemon=True)
+    thread = threading.Thread(target=_give_back, args=(context, close_key), name="edoc-abandoned", daemon=True)
     try:
         thread.start()
     except RuntimeError:  # the interpreter is ending, and nothing else runs
-        _give_back(context, guard, close_key)
+        _give_back(context, close_key)
 
 
-def _give_back(context: ConnectorContext, guard: StoreGuard, close_key: Callable[[], None]) -> None:
+def _give_back(context: ConnectorContext, close_key: Callable[[], None]) -> None:
     context.lease_keeper.stop()
     try:
         release_leases(context)
     except EdocError as error:
         log.warning("leases were not given back, and run out by themselves: %s", error)
     finally:
-        guard.release()
-        context.hub.close()
+        for one in context.by_hub.values():
+            one.guard.release()
+            one.hub.close()
         context.store.close()
         close_key()
 

@@ -72,6 +72,7 @@ class StoreGuard:
         self._held: list[LockFile] = []
         self._has_files = False
         self._next_look = 0.0
+        self._is_released = False
         self._lock = threading.Lock()
 
     @classmethod
@@ -100,26 +101,37 @@ class StoreGuard:
             raise self._build_error(other)
 
     def find_other(self) -> OtherStore | None:
-        """Find another store that is used for the agency; where there is none, hold the locks from now on."""
+        """Find another store that is used for the agency; where there is none, hold the locks until `release`."""
         with self._lock:
-            if not all(lock_file.is_in_place() for lock_file in self._held):
-                self._release_files()
-            if not self._has_files:
-                other = self._lock_folders()
-                if other is not None:
-                    self._release_files()
-                    return other
-                self._has_files = True
-            other = self._look_at_server()
-            self._next_look = 0.0 if other is not None else time.monotonic() + _LOOK_SECONDS
-            return other
+            try:
+                return self._find_and_hold()
+            finally:
+                if self._is_released:  # a call that outlives its connector: nobody would give the locks back again
+                    self._let_go()
 
     def release(self) -> None:
-        """Give the locks back."""
+        """Give the locks back, for good: who looks afterwards holds none."""
         with self._lock:
+            self._is_released = True
+            self._let_go()
+
+    def _find_and_hold(self) -> OtherStore | None:
+        if not all(lock_file.is_in_place() for lock_file in self._held):
             self._release_files()
-            if self._announcement is not None:
-                self._announcement.close()
+        if not self._has_files:
+            other = self._lock_folders()
+            if other is not None:
+                self._release_files()
+                return other
+            self._has_files = True
+        other = self._look_at_server()
+        self._next_look = 0.0 if other is not None else time.monotonic() + _LOOK_SECONDS
+        return other
+
+    def _let_go(self) -> None:
+        self._release_files()
+        if self._announcement is not None:
+            self._announcement.close()
 
     def _release_files(self) -> None:
         held, self._held, self._has_files = self._held, [], False

@@ -1,7 +1,16 @@
 """How a connector gets at its hub: a client that records what is said, a probe, and a circuit breaker."""
 
 from .breaker import BreakerReading, BreakerState, HubBreaker, read_breaker
+from .hub_choice import HubChoice
 from .probe import HubProbe
 from .recording_hub import RecordingHubClient
 
-__all__ = ["BreakerReading", "BreakerState", "HubBreaker", "HubProbe", "RecordingHubClient", "read_breaker"]
+__all__ = [
+    "BreakerReading",
+    "BreakerState",
+    "HubBreaker",
+    "HubChoice",
+    "HubProbe",
+    "RecordingHubClient",
+    "read_breaker",
+]

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from ..._core import Text, get_logger
+from ..._core import LONE_HUB, Labelled, Text, get_logger, label_members, qualify_for_hub
 from ...config import LimitSettings
 from ...errors import EdocError
 from ...store import HUB_BREAKER, JobRow, Store, Tx
@@ -33,7 +33,15 @@ _OUTAGE_FAILURES = 3  # in a row, from which on it is the hub, and no message, t
 _PROBE_TIME = timedelta(seconds=5)  # that a probe may take, after which it is worth looking again
 
 
-class BreakerState(StrEnum):
+@label_members(
+    {
+        "closed": Text("working", "đang hoạt động"),
+        "open": Text("pausing", "đang tạm dừng"),
+        "half-open": Text("asking the hub", "đang hỏi lại trục"),
+        "trial": Text("trying one message", "đang gửi thử"),
+    }
+)
+class BreakerState(Labelled, StrEnum):
     """Whether work with the hub may be begun."""
 
     CLOSED = "closed"
@@ -76,11 +84,20 @@ class HubBreaker:
         agency: code of the agency.
         limits: the pauses.
         list_waiting: asks the hub for its list.
+        hub: name of the hub.
     """
 
     def __init__(
-        self, store: Store, agency: str, limits: LimitSettings, list_waiting: Callable[[], EdocError | None]
+        self,
+        store: Store,
+        agency: str,
+        limits: LimitSettings,
+        list_waiting: Callable[[], EdocError | None],
+        *,
+        hub: str = LONE_HUB,
     ) -> None:
+        self._hub = hub
+        self._job = qualify_for_hub(HUB_BREAKER, hub)
         self._store = store
         self._agency = agency
         self._limits = limits
@@ -91,7 +108,7 @@ class HubBreaker:
     def read(self) -> BreakerReading:
         """Read the breaker from the store."""
         with self._store.snapshot() as tx:
-            self._reading = read_breaker(tx, self._agency)
+            self._reading = read_breaker(tx, self._agency, hub=self._hub)
         self._reading_until = time.monotonic() + _READING_SECONDS
         return self._reading
 
@@ -105,6 +122,10 @@ class HubBreaker:
     def is_closed(self) -> bool:
         """Whether messages may be sent."""
         return self._look().state.allows_work
+
+    def is_on_trial(self) -> bool:
+        """Whether the next message tells if the hub works again."""
+        return self._look().state is BreakerState.TRIAL
 
     def is_half_open(self) -> bool:
         """Whether the hub is to be asked for its list before anything else."""
@@ -157,13 +178,13 @@ class HubBreaker:
         failures = self.read().failures
         with self._store.transaction() as tx:
             next_at = compute_next_probe(self._limits, failures, tx.now, error)
-            if tx.schedule.postpone_job(self._agency, HUB_BREAKER, next_at=next_at, error=as_error_columns(error)):
+            if tx.schedule.postpone_job(self._agency, self._job, next_at=next_at, error=as_error_columns(error)):
                 log.error("work with the hub pauses for %s, everything stays queued: %s", self._agency, error)
         self._reading_until = 0.0
 
     def _begin_trial(self, *, is_early: bool) -> None:
         with self._store.transaction() as tx:
-            is_trial = tx.schedule.record_probe(self._agency, HUB_BREAKER, is_early=is_early)
+            is_trial = tx.schedule.record_probe(self._agency, self._job, is_early=is_early)
         if is_trial:
             log.warning("the hub of %s answers again: what is queued is sent", self._agency)
         self._reading_until = 0.0
@@ -174,17 +195,17 @@ class HubBreaker:
         Not so where a message or two opened it: they would be tried first each time, and open it again.
         """
         with self._store.transaction() as tx:
-            failures = read_breaker(tx, self._agency).failures
-            tx.schedule.record_recovery(self._agency, HUB_BREAKER)
+            failures = read_breaker(tx, self._agency, hub=self._hub).failures
+            tx.schedule.record_recovery(self._agency, self._job)
             if failures >= _OUTAGE_FAILURES:
                 tx.leases.end_waits(self._agency)
         log.warning("work with the hub goes on for %s", self._agency)
         self._reading_until = 0.0
 
 
-def read_breaker(tx: Tx, agency: str) -> BreakerReading:
+def read_breaker(tx: Tx, agency: str, *, hub: str = LONE_HUB) -> BreakerReading:
     """Read the breaker of an agency's hub."""
-    job = tx.schedule.find_job(agency, HUB_BREAKER)
+    job = tx.schedule.find_job(agency, qualify_for_hub(HUB_BREAKER, hub))
     if job is None or job.failures == 0:
         return BreakerReading(state=BreakerState.CLOSED)
     return BreakerReading(

@@ -7,23 +7,39 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
 
-from ..._core import get_logger
+from ..._core import (
+    LONE_HUB,
+    AnyFile,
+    MessagingTelemetry,
+    Operation,
+    get_logger,
+    qualify_for_hub,
+    strip_hub,
+)
 from ...client import ClientSettings, HubClient
 from ...errors import ClockRejected, TransportError
 from ...hubs import (
+    AgencyChange,
     AskingDialect,
     Authenticator,
+    ChangingDialect,
     DatedDialect,
     Dialect,
+    Fetched,
     Flow,
     MessageType,
     NotJsonError,
     Outcome,
+    Progress,
     ReportingDialect,
+    SendResult,
+    SentState,
     Waiting,
     WireRequest,
     WireResponse,
@@ -48,6 +64,8 @@ _MAX_BODY_BYTES = 16 * 1024
 _SECRET_NAME = re.compile(r"token|secret|passw|pwd|key|auth|cookie|session|credential", re.IGNORECASE)
 _SECRET_CALL = re.compile(r"token|login|logon|oauth|auth", re.IGNORECASE)
 _HIDDEN_TEXT = "(not kept)"
+PACKET = "packet"
+"""Destination of an operation with a packet of either kind: a docId does not say which one."""
 
 
 class HubTime:
@@ -101,11 +119,16 @@ class HubTime:
 class RecordingHubClient(HubClient):
     """A hub client that keeps what the hub said, per thread, until it is taken for the evidence.
 
+    Every docId that it takes or gives is named for its hub (`qualify_for_hub`), and so are our DocumentIds in the
+    hub's list of what it has of ours.
+
     Args:
         dialect: whom to talk to.
         settings: time-outs and the rest.
         clock: our time, aware UTC.
         authenticator: lets requests pass what stands in front of the hub.
+        name: name of the hub.
+        telemetry: observes what is sent, asked for and confirmed.
 
     Attributes:
         time: the time in signed headers, for a dialect that has such.
@@ -118,7 +141,11 @@ class RecordingHubClient(HubClient):
         *,
         clock: Callable[[], datetime],
         authenticator: Authenticator | None = None,
+        name: str = LONE_HUB,
+        telemetry: MessagingTelemetry | None = None,
     ) -> None:
+        self.name = name
+        self.telemetry = telemetry or MessagingTelemetry(hub=name)
         self.time = HubTime(clock)
         self._own_secrets = (*collect_secrets(dialect), *collect_secrets(authenticator))
         self._local = threading.local()
@@ -153,25 +180,105 @@ class RecordingHubClient(HubClient):
         """Have a function called before each call, which may refuse it."""
         self._require_alone = require_alone
 
+    def send(
+        self,
+        packet: AnyFile,
+        *,
+        message_type: MessageType,
+        sender: str,
+        recipients: Sequence[str] = (),
+        on_progress: Progress | None = None,
+        document_id: str | None = None,
+    ) -> SendResult:
+        """Hand a packet to the hub; see `Dialect.send`. The DocumentId is for those who observe that."""
+        with self.telemetry.observe(Operation.SEND, message_type, document_id=document_id) as observed:
+            result = super().send(
+                packet, message_type=message_type, sender=sender, recipients=recipients, on_progress=on_progress
+            )
+            observed.note(message_id=result.doc_id)
+        return replace(result, doc_id=self._qualify(result.doc_id)) if self._has_name else result
+
+    def list_waiting(self, message_type: MessageType = MessageType.EDOC) -> tuple[Waiting, ...]:
+        """List the packets that wait; see `Dialect.list_waiting`."""
+        with self.telemetry.observe(Operation.POLL, message_type) as observed:
+            offers = super().list_waiting(message_type)
+            observed.note(count=len(offers))
+        return self._name_offers(offers)
+
     def list_since(self, message_type: MessageType, *, since: datetime | None) -> tuple[Waiting, ...]:
         """List what came since a time, from a hub that lists by date."""
         dialect = cast(DatedDialect, self.dialect)
-        return self.call(dialect.list_waiting, message_type, since=since)
+        with self.telemetry.observe(Operation.POLL, message_type) as observed:
+            offers = self.call(dialect.list_waiting, message_type, since=since)
+            observed.note(count=len(offers))
+        return self._name_offers(offers)
+
+    def fetch(self, doc_id: str, to: Path, *, on_progress: Progress | None = None) -> Fetched:
+        """Download a packet; see `Dialect.fetch`."""
+        own_id = strip_hub(doc_id, self.name)
+        with self.telemetry.observe(Operation.FETCH, PACKET, message_id=own_id) as observed:
+            fetched = super().fetch(own_id, to, on_progress=on_progress)
+            observed.note(size=fetched.size)
+        return replace(fetched, doc_id=doc_id) if self._has_name else fetched
+
+    def confirm(self, doc_id: str, outcome: Outcome = Outcome.DONE) -> None:
+        """Tell the hub the outcome of a packet; see `Dialect.confirm`."""
+        own_id = strip_hub(doc_id, self.name)
+        with self.telemetry.observe(Operation.CONFIRM, PACKET, message_id=own_id):
+            super().confirm(own_id, outcome)
 
     def confirm_once(self, doc_id: str, outcome: Outcome) -> None:
         """Confirm a packet without trying again: what waits may be another by then, and be confirmed too."""
         self._require_alone()
-        self.run(self.dialect.confirm(doc_id, outcome))
+        own_id = strip_hub(doc_id, self.name)
+        with self.telemetry.observe(Operation.CONFIRM, PACKET, message_id=own_id):
+            self.run(self.dialect.confirm(own_id, outcome))
+
+    def sent_state(
+        self, message_type: MessageType = MessageType.EDOC, *, doc_id: str | None = None
+    ) -> tuple[SentState, ...]:
+        """Ask for the state of packets of ours; see `Dialect.sent_state`."""
+        own_id = None if doc_id is None else strip_hub(doc_id, self.name)
+        states = super().sent_state(message_type, doc_id=own_id)
+        if not self._has_name:
+            return states
+        return tuple(
+            replace(
+                state,
+                sender_doc_id=self._qualify(state.sender_doc_id),
+                receiver_doc_id=self._qualify(state.receiver_doc_id),
+            )
+            for state in states
+        )
 
     def has_document(self, *, sender: str, recipients: Sequence[str], code: str) -> bool:
         """Ask whether the hub has a document, of a hub that tells so."""
         dialect = cast(AskingDialect, self.dialect)
         return self.call(dialect.has_document, sender=sender, recipients=recipients, code=code)
 
+    def list_directory_changes(self) -> tuple[AgencyChange, ...]:
+        """List what changed in the directory, of a hub that tells so."""
+        dialect = cast(ChangingDialect, self.dialect)
+        return self.call(dialect.agency_changes)
+
     def report_status(self, doc_id: str, code: str) -> None:
         """Tell a status by a call, to a hub that takes it so."""
         dialect = cast(ReportingDialect, self.dialect)
-        self.call(dialect.report_status, doc_id, code)
+        own_id = strip_hub(doc_id, self.name)
+        with self.telemetry.observe(Operation.REPORT, MessageType.STATUS, message_id=own_id):
+            self.call(dialect.report_status, own_id, code)
+
+    @property
+    def _has_name(self) -> bool:
+        return self.name != LONE_HUB
+
+    def _qualify(self, doc_id: str) -> str:
+        return qualify_for_hub(doc_id, self.name)
+
+    def _name_offers(self, offers: tuple[Waiting, ...]) -> tuple[Waiting, ...]:
+        if not self._has_name:
+            return offers
+        return tuple(replace(offer, doc_id=self._qualify(offer.doc_id)) for offer in offers)
 
     def clear_exchanges(self) -> None:
         """Forget what was recorded: a new message begins."""
@@ -202,6 +309,7 @@ class RecordingHubClient(HubClient):
         call = urlsplit(request.url).path.rpartition("/")[2]
         asked_at = self.time().astimezone(UTC).isoformat(timespec="milliseconds")
         exchange = {"call": call, "method": request.method, "asked_at": asked_at}
+        exchange |= {"hub": self.name} if self._has_name else {}
         try:
             response = super()._perform(request)
         except TransportError as error:

@@ -3,7 +3,7 @@
 from .authority import AuthorityFinding, read_findings
 from .inbox import Inbox, ReceivedStatus
 from .prefetch import ReceiveInterruption
-from .receipt import Receipt
+from .receipt import Receipt, attach_observation, detach_observation, observe_handling
 from .receive_loop import ReceiveLoop
 from .status_sweep import StatusSweep
 
@@ -15,5 +15,8 @@ __all__ = [
     "ReceiveLoop",
     "ReceivedStatus",
     "StatusSweep",
+    "attach_observation",
+    "detach_observation",
+    "observe_handling",
     "read_findings",
 ]

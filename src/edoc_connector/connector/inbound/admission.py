@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,13 @@ from .._pdf_policy import require_signed_files
 from .._retry import NO_ERROR
 
 log = get_logger("edoc_connector.connector.inbox")
+
+_MAX_NAME_BYTES = 1024  # PostgreSQL's indexes take 2704 in all, and one has sender and id together
+_LOOKED_UP: Mapping[str, Text] = {
+    "sender": Text("the sender's code", "mã nơi gửi"),
+    "document_id": Text("the document's id", "mã định danh văn bản"),
+    "code": Text("the number and notation", "số, ký hiệu"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +96,28 @@ def admit(context: ConnectorContext, file: SpoolFile, row: ReceiptRow) -> Verifi
 def verify_file(context: ConnectorContext, file: SpoolFile, row: ReceiptRow) -> tuple[Packet, Verification]:
     """Read a packet, and verify it by the policy; arguments and errors as for `admit`."""
     packet = read(context.store.spool.locate(file.name), limits=context.packet_limits)
+    _require_short_names(packet.message, row)
     if any(finding.code == "EDX-MARK" for finding in packet.findings):
         log.warning("docId %s: a mark of secrecy stands in its subject or in the name of a file", row.hub_doc_id)
     return packet, verify(packet, _build_policy(context, row))
+
+
+def _require_short_names(message: Message, row: ReceiptRow) -> None:
+    """Require of what a packet is looked up by that an index of any database takes it.
+
+    Raises:
+        PacketError: it is longer than anything that somebody would type.
+    """
+    columns = as_message_columns(message)
+    too_long = [name for name in _LOOKED_UP if len((columns[name] or "").encode()) > _MAX_NAME_BYTES]
+    if too_long:
+        raise PacketError(
+            f"docId {row.hub_doc_id}: {_LOOKED_UP[too_long[0]].en} has more than {_MAX_NAME_BYTES} bytes. Ask the "
+            "sender to send it with the right one.",
+            vi=f"docId {row.hub_doc_id}: {_LOOKED_UP[too_long[0]].vi} dài quá {_MAX_NAME_BYTES} byte. Hãy đề nghị nơi "
+            "gửi gửi lại cho đúng.",
+            code="EDX-LIMIT",
+        )
 
 
 def require_admission(context: ConnectorContext, row: ReceiptRow, packet: Packet, verification: Verification) -> None:

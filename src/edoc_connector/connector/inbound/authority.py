@@ -340,6 +340,11 @@ FINDINGS: Mapping[str, Text] = {
         "It is addressed to {detail}, not to us.",
         "Gói tin gửi tới {detail}, không phải tới đơn vị.",
     ),
+    "SAME-NUMBER": Text(
+        "Another document of the same sender with this number and notation came under the id {detail}: see whether it "
+        "is the same one.",
+        "Nơi gửi này đã có văn bản cùng số, ký hiệu với mã văn bản {detail}: hãy kiểm tra xem có trùng văn bản không.",
+    ),
     "SIG-OLD": Text(
         "It was signed {detail} days before it came.",
         "Gói tin được ký trước khi đến {detail} ngày.",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from ..._core import strip_hub
 from ...edxml import BusinessType, Document, DocumentName, Message, StatusMessage
 from ...signing import Verification, VerificationStatus, VerifyMode
 from ...store import TAKE_BACK_CODE, Authority, DeliveryRow, ReceiptRow, Tx
@@ -72,7 +73,8 @@ def judge(
         code=str(message.code) if isinstance(message, StatusMessage) else "",
         sender=sender,
         verdict=verification.status,
-        signer=_write_alike(tx, row, signer, sender),
+        # a directory is its hub's word: an heir's certificate proves nothing of the code that it took over
+        signer=_write_alike(tx, row, signer, sender, succession=False),
         announced=_write_alike(tx, row, row.offered_by or "", sender),
         addressees=find_addressees(tx, row, message),
         own=row.agency,
@@ -84,6 +86,8 @@ def judge(
         ruling = replace(ruling, findings=(*ruling.findings, AuthorityFinding("ID-SPELLING", subject.odd_name)))
     if _is_rebuilt(context, row, message):
         ruling = replace(ruling, findings=(*ruling.findings, AuthorityFinding("HUB-REBUILT", row.hub_doc_id)))
+    if (twin := _find_same_number(tx, row, message)) is not None:
+        ruling = replace(ruling, findings=(*ruling.findings, AuthorityFinding("SAME-NUMBER", twin.document_id or "")))
     return JudgedPacket(
         ruling=ruling, party=subject.party or sender, delivery=subject.delivery, targets=subject.targets
     )
@@ -92,7 +96,26 @@ def judge(
 def _is_rebuilt(context: ConnectorContext, row: ReceiptRow, message: Message) -> bool:
     """Whether a hub that does so put its own number in the place of a document's id."""
     is_possible = context.capabilities.rebuilds_documents
-    return is_possible and isinstance(message, Document) and message.id == row.hub_doc_id
+    return is_possible and isinstance(message, Document) and message.id == strip_hub(row.hub_doc_id, row.hub)
+
+
+def _find_same_number(tx: Tx, row: ReceiptRow, message: Message) -> ReceiptRow | None:
+    """Find the document here under another id with a new one's number, notation and issuer, where there is one.
+
+    Numbers begin anew each year (Decree 30/2020/NĐ-CP, article 15).
+    """
+    if not isinstance(message, Document) or _find_speech(message) is not Speech.DOCUMENT or not message.code:
+        return None
+    others = [
+        other
+        for other in tx.receipts.list_of_code(row.agency, message.code)
+        if other.id != row.id and other.document_id != message.id and _is_of_year(other, message)
+    ]
+    return next((one for one in others if is_same_agency(tx, row.agency, one.sender or "", message.sender.id)), None)
+
+
+def _is_of_year(row: ReceiptRow, document: Document) -> bool:
+    return row.issued_on is None or document.issued_on is None or row.issued_on.year == document.issued_on.year
 
 
 def build_columns(verified: VerifiedPacket, judged: JudgedPacket) -> dict[str, Any]:
@@ -135,9 +158,9 @@ def _signs_for_another(context: ConnectorContext, verification: Verification, pa
     return context.policy.excludes(party, certificate, trusted=verification.trusted is True)
 
 
-def _write_alike(tx: Tx, row: ReceiptRow, code: str, model: str) -> str:
+def _write_alike(tx: Tx, row: ReceiptRow, code: str, model: str, *, succession: bool = True) -> str:
     """Write a code as another one, where both are those of one agency."""
-    return model if code and is_same_agency(tx, row.agency, code, model) else code
+    return model if code and is_same_agency(tx, row.agency, code, model, succession=succession) else code
 
 
 def find_addressees(tx: Tx, row: ReceiptRow, message: Message) -> frozenset[str]:

@@ -2,8 +2,8 @@
 
 A hub's list names no DocumentId, so a wrong body of the right sender and recipient can only be told by what else is
 here. Confirming it as a duplicate would make the hub forget a document that never came. So before anything counts as a
-duplicate, both docIds are downloaded once more: where either gives another packet now, that one is taken in. What
-contradicts the hub's announcement is downloaded once more as well.
+duplicate, both docIds are downloaded once more: where either gives another packet now, that one is taken in, once it
+stood the same test. What contradicts the hub's announcement is downloaded once more as well.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from ..._core import get_logger
 from ...edxml import BusinessType, Document, StatusMessage
-from ...errors import EdocError
-from ...store import ReceiptRow, SpoolFile, Tx
+from ...errors import EdocError, ProtocolError
+from ...store import ReceiptRow, Tx
 from .._context import ConnectorContext
 from .._retry import decide_retry
 from .admission import VerifiedPacket, admit, fetch_to_spool, must_quarantine
@@ -35,35 +35,48 @@ class DuplicateChecker:
 
     context: ConnectorContext
 
-    def select_packet(self, row: ReceiptRow, verified: VerifiedPacket) -> VerifiedPacket:
+    def select_packet(self, row: ReceiptRow, verified: VerifiedPacket, looks: int = 0) -> VerifiedPacket:
         """Select the packet to take in for a receipt: the one that came, or the one that a second look brought.
 
+        Args:
+            row: the receipt.
+            verified: what came for it.
+            looks: how many looks brought another packet before.
+
         Raises:
-            EdocError: the hub could not be asked; the receipt has to wait.
+            EdocError: the hub could not be asked, or gives a docId one known body now and another one then; the receipt
+                has to wait.
         """
-        with self.context.store.snapshot() as tx:
-            copy = find_receipt_with_same_content(tx, row, verified)
-        doc_ids = list(dict.fromkeys([row.hub_doc_id, copy.hub_doc_id if copy is not None else row.hub_doc_id]))
-        for (
-            doc_id
-        ) in doc_ids:  # it grows: what a look brings may be here under a third docId, whose body then is missing
-            other_packet = self._fetch_other_packet(doc_id, row, verified, doc_ids)
-            if other_packet is not None:
+        copy = self._find_copy(row, verified)
+        doc_ids = list(dict.fromkeys([row.hub_doc_id, *_list_ids_there(row, copy)]))
+        is_changing = False
+        for doc_id in doc_ids:  # it grows: what a look brings may be here under a third docId, whose body is missing
+            other_packet = self._look_again(doc_id, row, verified)
+            if other_packet is None:
+                continue
+            copy = self._find_copy(row, other_packet)
+            if copy is None and looks < _MAX_LOOKS:
                 log.error("the hub had given another packet's body for docId %s", row.hub_doc_id)
                 self.context.store.spool.delete_file(verified.file.name)  # its content is here, under the other docId
                 return other_packet
+            self.context.store.spool.delete_file(other_packet.file.name)
+            is_changing = True  # between packets that are here, or without an end
+            doc_ids += [one for one in _list_ids_there(row, copy) if one not in doc_ids and len(doc_ids) < _MAX_LOOKS]
+        if is_changing:
+            raise _build_changing_error(row)
         return verified
 
-    def _fetch_other_packet(
-        self, doc_id: str, row: ReceiptRow, verified: VerifiedPacket, doc_ids: list[str]
-    ) -> VerifiedPacket | None:
-        """Fetch the packet that the hub gives for a docId now; None where its content is here already.
+    def _find_copy(self, row: ReceiptRow, verified: VerifiedPacket) -> ReceiptRow | None:
+        with self.context.store.snapshot() as tx:
+            return find_receipt_with_same_content(tx, row, verified)
+
+    def _look_again(self, doc_id: str, row: ReceiptRow, verified: VerifiedPacket) -> VerifiedPacket | None:
+        """Download what the hub gives for a docId now; None where it gives the same, or nothing after many looks.
 
         Args:
             doc_id: which.
             row: the receipt.
             verified: what came for it.
-            doc_ids: those to look at; the one that has the content of what came now is added.
         """
         try:
             file = fetch_to_spool(self.context, doc_id)
@@ -73,29 +86,31 @@ class DuplicateChecker:
                 return None
             raise
         try:
-            other_packet = self._admit_if_new(file, row, verified, doc_ids)
+            packet = None if file.sha256 == verified.file.sha256 else admit(self.context, file, row)
         except EdocError as error:
             self.context.store.spool.delete_file(file.name)
             if must_quarantine(error) and row.attempts >= _MAX_CHECKS:
                 _log_giving_up(doc_id, error)
                 return None
             raise  # an odd body tells as little as none
-        if other_packet is None:
+        if packet is None or packet.fingerprint == verified.fingerprint:
             self.context.store.spool.delete_file(file.name)
-        return other_packet
-
-    def _admit_if_new(
-        self, file: SpoolFile, row: ReceiptRow, verified: VerifiedPacket, doc_ids: list[str]
-    ) -> VerifiedPacket | None:
-        if file.sha256 == verified.file.sha256:
             return None
-        other_packet = admit(self.context, file, row)
-        with self.context.store.snapshot() as tx:
-            copy = find_receipt_with_same_content(tx, row, other_packet)
-        if copy is not None and copy.hub_doc_id not in doc_ids and len(doc_ids) < _MAX_LOOKS:
-            doc_ids.append(copy.hub_doc_id)
-        is_known = other_packet.fingerprint == verified.fingerprint or copy is not None
-        return None if is_known else other_packet
+        return packet
+
+
+def _list_ids_there(row: ReceiptRow, copy: ReceiptRow | None) -> list[str]:
+    """List the docId of a copy, where the hub of a receipt has it: another one may have offered it once more."""
+    return [copy.hub_doc_id] if copy is not None and copy.hub == row.hub else []
+
+
+def _build_changing_error(row: ReceiptRow) -> ProtocolError:
+    return ProtocolError(
+        f"the hub gives different packets when docId {row.hub_doc_id} is checked again: none of "
+        "them is believed, and nothing is confirmed. It is asked for again; tell the hub's operator if it stays so.",
+        vi=f"Khi kiểm tra lại docId {row.hub_doc_id}, trục trả về các gói tin khác nhau nên hệ thống "
+        "không chấp nhận và không xác nhận gói nào. Hệ thống sẽ tải lại; nếu vẫn vậy, hãy báo đơn vị vận hành trục.",
+    )
 
 
 def _log_giving_up(doc_id: str, error: EdocError) -> None:

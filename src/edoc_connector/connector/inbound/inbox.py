@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..._core import Text, get_logger
+from ..._core import Text, bind_log_fields, get_logger, qualify_for_hub
 from ...edxml import StatusMessage, read
 from ...errors import (
     AttachmentError,
@@ -87,7 +87,7 @@ class ReceivedStatus:
 
 
 class Inbox:
-    """Records what the hub offers.
+    """Records what one hub offers.
 
     Args:
         context: the store, the hub and the policy.
@@ -185,7 +185,9 @@ class Inbox:
     def requeue_due(self) -> None:
         """Plan another download of packets that were set aside and are due for it, whatever the hub's list shows."""
         with self._context.store.snapshot() as tx:
-            rows = tx.receipts.list_refetchable(self._context.agency, limit=_REQUEUED_PER_POLL)
+            rows = tx.receipts.list_refetchable(
+                self._context.agency, limit=_REQUEUED_PER_POLL, hub=self._context.hub_name
+            )
         if rows:
             with self._context.store.transaction() as tx:
                 for row in rows:
@@ -202,7 +204,7 @@ class Inbox:
     def list_due_ids(self, kind: MessageType) -> list[int]:
         """List the keys of the packets that are due to be downloaded, whatever the hub's list shows."""
         with self._context.store.snapshot() as tx:
-            return tx.receipts.list_due_ids(self._context.agency, kind)
+            return tx.receipts.list_due_ids(self._context.agency, kind, hub=self._context.hub_name)
 
     def _plan_redownload(self, row: ReceiptRow, now: datetime) -> dict[str, Any] | None:
         """Plan another download of a packet that was set aside and that the hub still offers: the columns to set."""
@@ -234,18 +236,28 @@ class Inbox:
             EdocError: the hub did not say.
             StoreError: the store is not the one any more that was opened.
         """
+        with bind_log_fields(agency=self._context.agency, hub=self._context.hub_name):
+            return self._poll_kind(kind)
+
+    def _poll_kind(self, kind: MessageType) -> tuple[list[int], list[int]]:
         self._context.store.require_same(self._context.agency)
         asked_at = self._context.store.clock()
         self._context.hub.clear_exchanges()  # nothing of it is for the evidence, and polls go on for months
         if not self._context.capabilities.lists_by_date:
             offers = sort_by_creation(self._context.hub.list_waiting(kind), asked_at)
-            return self._record_offers(offers, asked_at)
+            found = self._record_offers(offers, asked_at)
+            if self._context.has_several_hubs:  # of one that is emptied must be known that it was asked
+                self._record_listed(kind, asked_at)
+            return found
         since = self._find_listed_until(kind, asked_at)
         offers = sort_by_creation(self._context.hub.list_since(kind, since=since), asked_at)
         found = self._record_offers(offers, asked_at)
-        with self._context.store.transaction() as tx:  # only now: what was listed is recorded, and fetched by its id
-            tx.schedule.record_listed(self._context.agency, kind, until=asked_at)
+        self._record_listed(kind, asked_at)  # only now: what was listed is recorded, and fetched by its id
         return found
+
+    def _record_listed(self, kind: MessageType, asked_at: datetime) -> None:
+        with self._context.store.transaction() as tx:
+            tx.schedule.record_listed(self._context.agency, self._name_list(kind), until=asked_at)
 
     def _find_listed_until(self, kind: MessageType, asked_at: datetime) -> datetime:
         """Find how far the hub's lists by date were read; where none was, note where the first one begins.
@@ -253,19 +265,22 @@ class Inbox:
         A time to come is one that a clock ahead wrote: nobody knows how far they were read, and the first one is read
         again.
         """
-        agency = self._context.agency
+        agency, name = self._context.agency, self._name_list(kind)
         with self._context.store.snapshot() as tx:
-            since = tx.schedule.find_listed_until(agency, kind)
+            since = tx.schedule.find_listed_until(agency, name)
         if since is not None and since <= asked_at + self._context.overdue_limits.written:
             return since
         start = asked_at - timedelta(days=self._context.capabilities.first_days)
         with self._context.store.transaction() as tx:  # before it is asked for: the first answer may be weeks away
             if since is None:
-                tx.schedule.record_listed(agency, kind, until=start)
+                tx.schedule.record_listed(agency, name, until=start)
             else:
                 log.error("a wrong clock wrote how far %s of %s were listed; they are listed once more", kind, agency)
-                tx.schedule.record_listed_anew(agency, kind, until=start)
+                tx.schedule.record_listed_anew(agency, name, until=start)
         return start
+
+    def _name_list(self, kind: MessageType) -> str:
+        return qualify_for_hub(kind, self._context.hub_name)
 
     def open_status(self, row: ReceiptRow) -> ReceivedStatus | None:
         """Open a status packet that came in, and find the delivery it is about; None where it is no status.
@@ -330,7 +345,7 @@ class Inbox:
         with self._context.store.transaction() as tx:
             self._context.hub.record_exchanges(tx, RECEIPTS, row.id)
             renamed = tx.receipts.give_up_hub_doc_id(row)
-            successor = tx.receipts.record_offer(row.agency, row.hub_doc_id, row.message_type)
+            successor = tx.receipts.record_offer(row.agency, row.hub_doc_id, row.message_type, hub=row.hub)
             tx.audit_log.record("offer", RECEIPTS, successor.id, {"succeeds": renamed.hub_doc_id})
         self._context.store.spool.delete_file(file.name)  # it is downloaded as every packet is
 
@@ -364,7 +379,7 @@ class Inbox:
     ) -> None:
         with self._context.store.transaction() as tx:
             rows, new_doc_ids = tx.receipts.record_offers(
-                self._context.agency, [_as_offer(waiting) for waiting in batch]
+                self._context.agency, [_as_offer(waiting, self._context.hub_name) for waiting in batch]
             )
             for waiting in batch:
                 row = rows[waiting.doc_id]
@@ -448,18 +463,19 @@ def _enqueue_confirmation(tx: Tx, row: ReceiptRow) -> None:
 def _quarantine_second(tx: Tx, row: ReceiptRow, file: SpoolFile) -> None:
     """Set other bytes under a docId that we have aside, once, under a name of their own."""
     name = f"{row.hub_doc_id}~{file.sha256[:12]}"
-    second = tx.receipts.record_offer(row.agency, name, row.message_type)
+    second = tx.receipts.record_offer(row.agency, name, row.message_type, hub=row.hub)
     if second.state == ReceiptState.LISTED:
         values = {"document_id": row.document_id, "sender": row.sender}
         set_aside(tx, second, _build_second_body_error(row), values | as_spool_columns(file))
 
 
-def _as_offer(waiting: Waiting) -> Offer:
+def _as_offer(waiting: Waiting, hub: str) -> Offer:
     return Offer(
         hub_doc_id=waiting.doc_id,
         message_type=waiting.message_type,
         sender=waiting.sender,
         recipient=waiting.recipient,
+        hub=hub,
     )
 
 

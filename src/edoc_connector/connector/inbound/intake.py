@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from ..._core import Text, get_logger
+from ..._core import Text, bind_log_fields, get_logger
 from ...edxml import Document, Message, StatusMessage
 from ...errors import EdocError, StoreError
 from ...hubs import Progress
@@ -61,7 +61,9 @@ class DownloadedPacket:
         retry_error: why it has to be asked for again.
         common_error: what every other packet would meet too: the hub or this machine is in trouble, not the packet.
         is_misdelivered: whether it is another packet's body.
-        duplicate_checked: whether it seemed to be another packet's body or a duplicate, and was looked at twice.
+        duplicate_checked: whether it seemed to be another packet's body or a duplicate, and a second look brought it
+            again.
+        looks: how many looks brought another packet instead.
         recorded_exchanges: what the hub said.
     """
 
@@ -74,6 +76,7 @@ class DownloadedPacket:
     common_error: EdocError | None = None
     is_misdelivered: bool = False
     duplicate_checked: bool = False
+    looks: int = 0
     recorded_exchanges: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -221,9 +224,10 @@ class Intake:
                 hinder each other.
         """
         self._context.hub.clear_exchanges()
-        downloaded = self._fetch_packet(row, on_progress)
-        if not (defer_quick and self._is_quick(downloaded)):
-            downloaded = self.admit_download(downloaded)
+        with bind_log_fields(agency=row.agency, hub=self._context.hub_name, doc_id=row.hub_doc_id):
+            downloaded = self._fetch_packet(row, on_progress)
+            if not (defer_quick and self._is_quick(downloaded)):
+                downloaded = self.admit_download(downloaded)
         return replace(downloaded, recorded_exchanges=tuple(self._context.hub.take_exchanges()))
 
     def admit_download(self, downloaded: DownloadedPacket) -> DownloadedPacket:
@@ -287,11 +291,13 @@ class Intake:
         try:
             stored_packets, duplicate_ids = self._store_together(downloads)
             if duplicate_ids:
-                downloads = [
-                    self._check_duplicate(downloaded) if downloaded.row.id in duplicate_ids else downloaded
-                    for downloaded in downloads
-                ]
-                stored_packets, _ = self._store_together(downloads)
+                # What a look brings may be another one of these, or come in meanwhile: it is stored as if it came now.
+                return self.store_packets(
+                    [
+                        self._check_duplicate(downloaded) if downloaded.row.id in duplicate_ids else downloaded
+                        for downloaded in downloads
+                    ]
+                )
         except EdocError as error:
             if len(downloads) > 1:  # nothing of it was written: who can be entered alone is
                 return [met_error for downloaded in downloads for met_error in self._store_batch([downloaded])]
@@ -401,18 +407,21 @@ class Intake:
             log.warning("docId %s waits until its lease runs out: %s", downloaded.row.hub_doc_id, store_error)
 
     def _check_duplicate(self, downloaded: DownloadedPacket) -> DownloadedPacket:
+        """Look a second time at a packet; one that the look brings in its place was not looked at itself."""
         if downloaded.verified is None:
             return downloaded
         self._context.hub.clear_exchanges()
         try:
-            verified = self._duplicate_checker.select_packet(downloaded.row, downloaded.verified)
+            verified = self._duplicate_checker.select_packet(downloaded.row, downloaded.verified, downloaded.looks)
         except EdocError as error:
             self._context.store.spool.delete_file(downloaded.verified.file.name)  # it is downloaded again
-            downloaded = replace(downloaded, verified=None, retry_error=error)
+            checked = replace(downloaded, verified=None, retry_error=error)
         else:
-            downloaded = replace(downloaded, verified=verified, file=verified.file)
+            is_same = verified is downloaded.verified
+            looks = downloaded.looks + (not is_same)
+            checked = replace(downloaded, verified=verified, file=verified.file, duplicate_checked=is_same, looks=looks)
         exchanges = (*downloaded.recorded_exchanges, *self._context.hub.take_exchanges())
-        return self.find_common_error(replace(downloaded, duplicate_checked=True, recorded_exchanges=exchanges))
+        return self.find_common_error(replace(checked, recorded_exchanges=exchanges))
 
 
 def _is_suspected(tx: Tx, downloaded: DownloadedPacket, existing_copies: ExistingCopies) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from ..._core import describe_error, get_logger
+from ..._core import bind_log_fields, describe_error, get_logger
 from ...config import LimitSettings
 from ...errors import EdocError, ProtocolError
 from ...store import FAIL, ReceiptRow, ReceiptState, Tx
@@ -18,7 +18,8 @@ MAX_WRONG_BODIES = 5  # how often a packet is asked for again for which the hub 
 
 def set_aside(tx: Tx, row: ReceiptRow, error: EdocError, values: dict[str, Any]) -> ReceiptRow:
     """Set a packet aside; returns its receipt afterwards."""
-    log.error("docId %s is set aside: %s", row.hub_doc_id, error)
+    with bind_log_fields(agency=row.agency, hub=row.hub, doc_id=row.hub_doc_id, document_id=row.document_id):
+        log.error("docId %s is set aside: %s", row.hub_doc_id, error)
     columns = {**values, **as_error_columns(error), "took_effect": False}
     return tx.receipts.move(row, ReceiptState.QUARANTINED, detail=describe_error(error), **columns)
 

@@ -7,9 +7,10 @@ from datetime import date, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ..._core import Text, get_logger, make_lock
+from ..._core import UNOBSERVED, Observation, Operation, Text, get_logger, make_lock, strip_hub
 from ...edxml import SEAL_NAME, Attachment, BusinessType, Document, Finding, StaffInfo, StatusCode, StatusMessage
 from ...errors import NotFound, StoreError, find_stored_name, has_details
+from ...hubs import MessageType
 from ...signing import Verification
 from ...store import DONE, RECEIPTS, Authority, Change, LeaseLost, ReceiptRow, ReceiptState, Tx
 from .._change_rules import NEW_KIND, TYPE_BY_KIND, WITHDRAWING_KINDS
@@ -17,7 +18,7 @@ from .._context import ConnectorContext
 from .._retry import NO_ERROR
 from ..naming import find_document_of, is_named_by, name_targets
 from ..outbound import (
-    Outbox,
+    Dispatcher,
     StatusReply,
     build_reply_message,
     check_message,
@@ -77,7 +78,7 @@ class Receipt:
         context: ConnectorContext,
         row: ReceiptRow,
         *,
-        outbox: Outbox | None = None,
+        outbox: Dispatcher | None = None,
         receive_loop: ReceiveLoop | None = None,
         verified: VerifiedPacket | None = None,
         is_claimed: bool = False,
@@ -92,6 +93,7 @@ class Receipt:
         self._is_inside = False
         self._staged: list[StatusReply] = []
         self._content: _PacketContent | None = None
+        self._observed: Observation = UNOBSERVED
         if is_claimed:
             context.lease_keeper.hold(RECEIPTS.table_name, row.id)
 
@@ -285,6 +287,8 @@ class Receipt:
         if not self._is_claimed:
             self._claim()
         self._is_inside = True
+        self._observed = observe_handling(self._context, self._row)
+        self._observed.attach()
         return self
 
     def __exit__(
@@ -296,6 +300,7 @@ class Receipt:
             LeaseLost: another worker took it over; nothing was written.
         """
         self._is_inside = False
+        self._observed.detach()
         if self._owner != self._context.lease.owner:
             if error is None:
                 raise build_forked_error()
@@ -303,10 +308,12 @@ class Receipt:
         if error is not None:
             self._staged.clear()
             name = find_stored_name(error)
+            self._observed.end(name)
             self.give_back(Text(f"{name} in the application", f"phần mềm của đơn vị gặp lỗi {name}"))
             return
         try:
-            self._finish()
+            with self._observed:
+                self._finish()
         finally:
             self._release_lease()
         self._dispatch()
@@ -321,6 +328,8 @@ class Receipt:
         self._leave(ReceiptState.QUARANTINED, why, **values)
 
     def _leave(self, state: ReceiptState, detail: Text | str, **values: Any) -> None:
+        self._observed.detach()
+        self._observed.end(values.get("error_code"))
         self._is_inside = False
         self._staged.clear()
         with _LEAVING:  # a loop that was left is closed when Python likes, beside the next one
@@ -384,55 +393,61 @@ class Receipt:
 
     # -- answering it
 
-    def accept(self, description: str | None = None, *, staff: StaffInfo | None = None) -> None:
+    def accept(self, description: str | None = None, *, staff: StaffInfo | None = None, queue: bool = False) -> None:
         """Say that it was entered in the register (03).
 
         Args:
             description: words for the sender.
             staff: the officer.
+            queue: whether a worker is left to send it, instead of calling the hub now; inside the block it goes with
+                the rest, at the end of it.
 
         Raises:
             StatusNotAllowed: 03 may not be sent now; the error says what may.
             DocumentError: the words break a rule of the standard.
         """
-        self._reply(StatusReply(StatusCode.ACCEPTED, description, staff))
+        self._reply(StatusReply(StatusCode.ACCEPTED, description, staff), queue=queue)
 
-    def reject(self, reason: str, *, staff: StaffInfo | None = None) -> None:
+    def reject(self, reason: str, *, staff: StaffInfo | None = None, queue: bool = False) -> None:
         """Refuse it for good (02); arguments and errors as for `accept`, and the reason is required."""
-        self._reply(StatusReply(StatusCode.REJECTED, reason, staff))
+        self._reply(StatusReply(StatusCode.REJECTED, reason, staff), queue=queue)
 
-    def assign(self, description: str | None = None, *, staff: StaffInfo | None = None) -> None:
+    def assign(self, description: str | None = None, *, staff: StaffInfo | None = None, queue: bool = False) -> None:
         """Say to whom it was assigned (04); as `accept`."""
-        self._reply(StatusReply(StatusCode.ASSIGNED, description, staff))
+        self._reply(StatusReply(StatusCode.ASSIGNED, description, staff), queue=queue)
 
-    def processing(self, description: str | None = None, *, staff: StaffInfo | None = None) -> None:
+    def processing(
+        self, description: str | None = None, *, staff: StaffInfo | None = None, queue: bool = False
+    ) -> None:
         """Say that it is being worked on (05); as `accept`."""
-        self._reply(StatusReply(StatusCode.PROCESSING, description, staff))
+        self._reply(StatusReply(StatusCode.PROCESSING, description, staff), queue=queue)
 
-    def complete(self, description: str | None = None, *, staff: StaffInfo | None = None) -> None:
+    def complete(self, description: str | None = None, *, staff: StaffInfo | None = None, queue: bool = False) -> None:
         """Say that it is finished (06); as `accept`."""
-        self._reply(StatusReply(StatusCode.COMPLETED, description, staff))
+        self._reply(StatusReply(StatusCode.COMPLETED, description, staff), queue=queue)
 
-    def agree_change(self, description: str | None = None, *, staff: StaffInfo | None = None) -> None:
+    def agree_change(
+        self, description: str | None = None, *, staff: StaffInfo | None = None, queue: bool = False
+    ) -> None:
         """Agree to the recall, update, replacement or taking back that was asked for (15); as `accept`.
 
         On the receipt of the packet that asks, or of the document it asks for. After it, a document that was recalled,
         replaced or taken back takes no further status.
         """
-        self._answer(StatusReply(StatusCode.CHANGE_AGREED, description, staff))
+        self._answer(StatusReply(StatusCode.CHANGE_AGREED, description, staff), queue=queue)
 
-    def refuse_change(self, reason: str, *, staff: StaffInfo | None = None) -> None:
+    def refuse_change(self, reason: str, *, staff: StaffInfo | None = None, queue: bool = False) -> None:
         """Refuse what was asked for (16); as `agree_change`, and the reason is required."""
-        self._answer(StatusReply(StatusCode.CHANGE_REFUSED, reason, staff))
+        self._answer(StatusReply(StatusCode.CHANGE_REFUSED, reason, staff), queue=queue)
 
-    def _answer(self, reply: StatusReply) -> None:
+    def _answer(self, reply: StatusReply, *, queue: bool) -> None:
         """Answer the packet that asks, and load what that changed here."""
         request_receipt = self._find_request_receipt()
-        request_receipt._reply(reply)
+        request_receipt._reply(reply, queue=queue)
         if request_receipt is not self:
             self._refresh()
 
-    def _reply(self, reply: StatusReply) -> None:
+    def _reply(self, reply: StatusReply, *, queue: bool) -> None:
         now = self._context.store.clock()
         check_message(self._context, build_reply_message(self._context, self._row, reply, at=now), at=now)
         if self._is_inside:
@@ -443,6 +458,8 @@ class Receipt:
             row = tx.receipts.get_by_id(self._row.id)
             require_handled(row)
             self._row = self._enqueue_reply(tx, row, reply)
+        if queue:
+            return
         self._dispatch()
         self._refresh()
 
@@ -478,6 +495,25 @@ class Receipt:
             rows = find_open_requests(tx, self._row)
         candidates = (Receipt(self._context, row, outbox=self._outbox, receive_loop=self._receive_loop) for row in rows)
         return next((candidate for candidate in candidates if is_named_by(candidate.document, self._row)), self)
+
+
+def observe_handling(context: ConnectorContext, row: ReceiptRow) -> Observation:
+    """Begin to observe that the application handles a packet."""
+    kind = MessageType.STATUS if row.business is None else MessageType.EDOC
+    doc_id = strip_hub(row.hub_doc_id, row.hub)
+    telemetry = context.near_hub(row.hub).hub.telemetry
+    return telemetry.observe(Operation.PROCESS, kind, message_id=doc_id, document_id=row.document_id)
+
+
+def attach_observation(receipt: Receipt) -> None:
+    """Have what this task observes belong to the handling of a packet, which began in another thread."""
+    receipt._observed.detach()
+    receipt._observed.attach()
+
+
+def detach_observation(receipt: Receipt) -> None:
+    """End that, in the same task."""
+    receipt._observed.detach()
 
 
 def build_forked_error() -> StoreError:

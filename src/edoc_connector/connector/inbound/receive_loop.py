@@ -13,7 +13,7 @@ from ..._core import ForkAware, Text, get_logger, watch_forks
 from ...errors import EdocError, StoreError
 from ...store import ReceiptRow, ReceiptState, Tx
 from .._context import ConnectorContext
-from ..outbound import Outbox
+from ..outbound import ConfirmationGate, Dispatcher
 from .inbox import Inbox
 from .prefetch import Prefetch, ReceiveInterruption
 from .receipt import Receipt, build_forked_error
@@ -32,6 +32,7 @@ class ReceiveLoop(ForkAware):
         context: the store and the hub.
         inbox: brings packets in.
         outbox: sends acknowledgements.
+        gate: of the hub, for those where one confirmation confirms more than its packet.
         handed_out: where receipts are noted that are in the application's hands.
         interruption: ends it early: then nothing more is handed out or sent.
     """
@@ -40,7 +41,8 @@ class ReceiveLoop(ForkAware):
         self,
         context: ConnectorContext,
         inbox: Inbox,
-        outbox: Outbox,
+        outbox: Dispatcher,
+        gate: ConfirmationGate,
         handed_out: list[Receipt],
         interruption: ReceiveInterruption,
     ) -> None:
@@ -56,7 +58,7 @@ class ReceiveLoop(ForkAware):
         self._claimed_ahead: Receipt | None = None
         self._stopped = False
         self._is_parents = False
-        self._gate = outbox.ack_sender.gate
+        self._gate = gate
         self._holds_gate = False
         watch_forks(self)
 
@@ -219,7 +221,7 @@ class AckPump:
         sending_lock: held while something is sent.
     """
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: Dispatcher) -> None:
         self._outbox = outbox
         self._queued_count = 0
         self._has_work = threading.Event()

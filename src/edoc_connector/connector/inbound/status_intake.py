@@ -21,11 +21,13 @@ from ...store import (
     Identity,
     ReceiptRow,
     ReceiptState,
+    RecipientRow,
     Tx,
     can_take_back,
     describe_code,
 )
 from .._change_rules import KIND_NAMES_VI, TAKE_BACK_KIND, WITHDRAWING_KINDS
+from ..naming import find_same_code
 from .claims import JudgedPacket
 from .quarantine import set_aside
 
@@ -171,23 +173,31 @@ def _record_answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, judged
         detail = Text(f"answer to the {delivery.business}", f"trả lời yêu cầu {KIND_NAMES_VI[delivery.business]}")
         for document_id in tx.deliveries.load_targets([delivery.id])[delivery.id]:
             target = tx.deliveries.find_by_document_id(delivery.agency, document_id)
-            if target is not None:
+            recipient = None if target is None else _find_recipient(tx, target, organ_id)
+            if target is not None and recipient is not None:
                 tx.recipients.record_answer(
-                    target, organ_id, code, detail=detail, authority=authority, stated_at=message.timestamp
+                    target, recipient.organ_id, code, detail=detail, authority=authority, stated_at=message.timestamp
                 )
         return
     for change in tx.deliveries.list_changes_to(delivery.agency, delivery.document_id):
-        recipient = tx.recipients.find(change.id, organ_id)
+        recipient = _find_recipient(tx, change, organ_id)
         if recipient is not None and recipient.last_code in (None, "01"):
             tx.recipients.record_status(
                 change,
-                organ_id,
+                recipient.organ_id,
                 code,
                 reported_at=message.timestamp,
                 description=message.description,
                 authority=authority,
             )
             return
+
+
+def _find_recipient(tx: Tx, delivery: DeliveryRow, organ_id: str) -> RecipientRow | None:
+    """Find a recipient by any of its codes: what an heir answers is entered where the ended one stands."""
+    recipients = tx.recipients.load([delivery.id])[delivery.id]
+    code = find_same_code(tx, delivery.agency, organ_id, [one.organ_id for one in recipients])
+    return next((one for one in recipients if one.organ_id == code), None)
 
 
 def _record_take_back(

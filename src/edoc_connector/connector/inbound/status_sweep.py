@@ -54,8 +54,9 @@ class StatusSweep:
 
         One that never came in all its tries does not count: it would hold up everything for ever.
         """
-        listed: dict[str, Any] = {"message_type": STATUS, "state": ReceiptState.LISTED}
-        set_aside: dict[str, Any] = {"message_type": STATUS, "state": ReceiptState.QUARANTINED, "refetch": True}
+        of_hub: dict[str, Any] = {"message_type": STATUS, "hub": self._context.hub_name}
+        listed: dict[str, Any] = {**of_hub, "state": ReceiptState.LISTED}
+        set_aside: dict[str, Any] = {**of_hub, "state": ReceiptState.QUARANTINED, "refetch": True}
         with self._context.store.snapshot() as tx:
             is_listed = bool(tx.receipts.find_all(self._context.agency, limit=1, **listed))
             odd = tx.receipts.find_all(self._context.agency, **set_aside)
@@ -64,7 +65,7 @@ class StatusSweep:
     def _take_up_requests(self) -> None:
         """Take up requests whose document came after them: statuses are brought in first."""
         choice: dict[str, Any] = {"message_type": STATUS, "state": ReceiptState.QUARANTINED}
-        choice |= {"error_code": NotFound.__name__}
+        choice |= {"error_code": NotFound.__name__, "hub": self._context.hub_name}
         with self._context.store.snapshot() as tx:
             rows = tx.receipts.find_all(self._context.agency, limit=_REQUESTS_PER_SWEEP, **choice)
         for row in rows:

@@ -3,41 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ...edxml import Directory, OrganId
 from ...errors import DocumentIdConflict
-from ...store import EDOC, ReceiptRow, Tx
+from ...store import EDOC, DirectoryRow, ReceiptRow, Tx
 
 _MAX_NAMED = 5  # of the senders of one DocumentId
 
 
-def find_agency_codes(tx: Tx, agency: str, code: str) -> frozenset[str]:
-    """Find an agency's code, and the one of the other system where the directory knows it.
+def find_agency_codes(tx: Tx, agency: str, code: str, *, succession: bool = True) -> frozenset[str]:
+    """Find an agency's code, the one of the other system where the directory knows it, and those of before and after.
 
     Args:
         tx: the transaction.
         agency: whose directory it is.
         code: the code, in any spelling.
+        succession: whether the codes that it took the place of count, and those that took its place.
     """
     parsed = OrganId.parse(code)
-    directory = Directory(tx.directory.list_by_code(agency, parsed.value))
-    return frozenset({code, *(one.value for one in directory.codes(parsed))})
+    pairs = _pair(tx.directory.list_by_code(agency, parsed.value), parsed)
+    return frozenset({code, *pairs, *(_find_line(tx, agency, parsed, pairs) if succession else ())})
 
 
-def is_same_agency(tx: Tx, agency: str, one: str, other: str) -> bool:
-    """Tell whether two codes are those of one agency."""
+def _find_line(tx: Tx, agency: str, code: OrganId, pairs: frozenset[str]) -> frozenset[str]:
+    """Find the codes of before and after of an agency, by its code and by the other one that an ended code had."""
+    ended = [replace(row, active=True) for row in tx.directory.list_by_code(agency, code.value, ended=True)]
+    return tx.directory.list_line(agency, pairs | _pair(ended, code))
+
+
+def _pair(rows: Iterable[DirectoryRow], code: OrganId) -> frozenset[str]:
+    return frozenset(one.value for one in Directory(rows).codes(code))
+
+
+def is_same_agency(tx: Tx, agency: str, one: str, other: str, *, succession: bool = True) -> bool:
+    """Tell whether two codes are those of one agency; arguments as of `find_agency_codes`."""
     if OrganId.parse(one) == OrganId.parse(other):
         return True
-    return OrganId.parse(other).value in find_agency_codes(tx, agency, one)
+    return OrganId.parse(other).value in find_agency_codes(tx, agency, one, succession=succession)
 
 
 def find_same_code(tx: Tx, agency: str, code: str, candidates: Iterable[str | None]) -> str | None:
-    """Find the code of the same agency among some, as it is written there; None where it is none of them."""
+    """Find the code of the same agency among some, as it is written there; None where it is none of them.
+
+    A code of before or after counts where only one of them is such: of two agencies that went into one, the heir's word
+    is about neither.
+    """
     known = [candidate for candidate in candidates if candidate]
     if code in known or not known:
         return code if known else None
-    own_codes = find_agency_codes(tx, agency, code)  # looked up once: a packet may name thousands
-    return next((candidate for candidate in known if OrganId.parse(candidate).value in own_codes), None)
+    # looked up once: a packet may name thousands
+    own_codes = find_agency_codes(tx, agency, code, succession=False)
+    same = next((candidate for candidate in known if OrganId.parse(candidate).value in own_codes), None)
+    if same is not None:
+        return same
+    line = find_agency_codes(tx, agency, code)
+    related = {candidate for candidate in known if OrganId.parse(candidate).value in line}
+    return related.pop() if len(related) == 1 else None
 
 
 def find_document_of(tx: Tx, agency: str, document_id: str, sender: str | None) -> ReceiptRow | None:

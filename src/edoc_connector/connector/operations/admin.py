@@ -3,32 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from ..._core import Text
 from ...errors import NotFound, StoreError
 from ...store import BackedUp, DeliveryRow, DeliveryState, OutgoingRow, Tx, write_backup
+from .._channels import HubChannels
 from .._context import ConnectorContext
 from ..delivery import Delivery, build_deliveries
-from ..inbound import Inbox
-from ..outbound import Outbox, require_delivery
-from . import evidence_pack, explain, other_store, reconcile, resend, restored, spool_maintenance
-from .explain import Story
+from ..outbound import Dispatcher, require_delivery
+from . import (
+    archive_package,
+    evidence_archive,
+    evidence_pack,
+    explain,
+    hubs,
+    legal_hold,
+    other_store,
+    reconcile,
+    resend,
+    restored,
+    spool_maintenance,
+)
+from .evidence_archive import ArchivedEvidence
+from .hubs import HubState
+from .legal_hold import LegalHold
 from .other_store import OtherStoreSigns
 from .reconcile import Reconciled, Unsettled
 from .resend import DOCUMENT
 from .restored import RestoreReport
 from .spool_maintenance import Pruned, Rewritten, SpoolFault
+from .story import Story
 
 
 class Administration:
     """The part of a `Connector` for the person in charge."""
 
     context: ConnectorContext
-    outbox: Outbox
-    inbox: Inbox
+    outbox: Dispatcher
+    channels: HubChannels
 
     def reconcile(self) -> Reconciled:
         """Ask the hub about every message whose outcome is unknown, documents and statuses.
@@ -44,7 +59,13 @@ class Administration:
         return reconcile.reconcile(self.context, self.outbox)
 
     def settle(
-        self, document_id: str, *, arrived: bool, what: str | None = None, recipient: str | None = None
+        self,
+        document_id: str,
+        *,
+        arrived: bool,
+        what: str | None = None,
+        recipient: str | None = None,
+        by: str | None = None,
     ) -> Delivery | None:
         """Settle a message whose outcome is ``unknown`` and about which the hub does not tell.
 
@@ -56,6 +77,7 @@ class Administration:
             what: only that: ``document``, or the code of a status. Needed where several statuses about the document are
                 unknown: the hub may have one and not the other.
             recipient: only the status to this organisation, where several got one of that code.
+            by: who decided, for the timeline.
 
         Returns:
             The delivery; None where a status about a document that came in was settled.
@@ -64,7 +86,7 @@ class Administration:
             NotFound: nothing about that document has an unknown outcome, and it is no delivery of ours.
             StoreError: the delivery's outcome is not unknown, or several statuses' are; nothing was settled.
         """
-        with self.context.store.transaction() as tx:
+        with self.context.store.transaction(by) as tx:
             row = tx.deliveries.find_by_document_id(self.context.agency, document_id)
             is_unknown = row is not None and row.state == DeliveryState.UNKNOWN and what in (None, DOCUMENT)
             statuses = (
@@ -143,17 +165,109 @@ class Administration:
             story = ""
         return evidence_pack.write_pack(self.context, document_id, Path(out), story=story)
 
-    def prune(self, older_than: timedelta, *, dry_run: bool = True) -> Pruned:
+    def archive_evidence(self, before: date, *, dry_run: bool = True, by: str | None = None) -> ArchivedEvidence:
+        """Move old entries of the evidence to files in ``[evidence] archives``, with the proofs that hold them.
+
+        Their hashes and places stay, and whatever reads entries reads them there. Entries about a document on which
+        there is a legal hold stay as they are.
+
+        Args:
+            before: the day, in Vietnam, from before which entries go; or a time with its zone.
+            dry_run: count only.
+            by: who does it, for the minutes.
+
+        Raises:
+            ConfigError: the settings name no folder.
+            InvalidQuery: the time has no zone.
+            SigningError: the key cannot be used.
+            EvidenceError: the log is not as it was written; nothing was moved.
+            StoreError: the store or the folder cannot be written; call again after the cure.
+        """
+        return evidence_archive.archive_evidence(self.context, before, dry_run=dry_run, by=by)
+
+    def restore_evidence(self, file: str | Path, *, by: str | None = None) -> int:
+        """Put the entries of an archive back into the database, and return how many were not there.
+
+        Args:
+            file: the archive, wherever it is; it stays where it is.
+            by: who does it, for the evidence.
+
+        Raises:
+            ArchiveRefused: it is damaged, cut off, changed, of another log, or not what was moved out of this store.
+            StoreError: the store cannot be written; call again after the cure.
+        """
+        return evidence_archive.restore_evidence(self.context, Path(file), by=by)
+
+    def archive(self, document_id: str, *, out: str | Path) -> Path:
+        """Write a package of a document for an archives system: the packet, its files, metadata as XML, the evidence.
+
+        It is a zip of one folder after BagIt (RFC 8493): whoever takes it in finds every file's SHA-256 in it.
+
+        Args:
+            document_id: the document, sent or received.
+            out: the zip to write.
+
+        Raises:
+            NotFound: nothing is known of it, or its packet is gone.
+            PacketError: its packet cannot be read.
+            SigningError: the key cannot be used.
+            StoreError: the disk is full, or the store cannot be written: that it was packed is evidence too.
+        """
+        return archive_package.write_package(
+            self.context, document_id, Path(out), pack=lambda path: self.evidence(document_id, out=path)
+        )
+
+    def hold(self, document_id: str, *, reason: str, by: str | None = None) -> None:
+        """Place a legal hold on a document: nothing of it is removed until it is released.
+
+        Args:
+            document_id: the document, sent or received.
+            reason: why, for the evidence.
+            by: who places it.
+
+        Raises:
+            InvalidQuery: no reason is given.
+            NotFound: nothing is known of it.
+            StoreError: the store cannot be written.
+        """
+        legal_hold.place_hold(self.context, document_id, reason=reason, by=by)
+
+    def release_hold(self, document_id: str, *, by: str | None = None) -> None:
+        """Release every legal hold on a document.
+
+        Args:
+            document_id: the document.
+            by: who releases it, for the evidence.
+
+        Raises:
+            NotFound: there is none.
+            StoreError: the store cannot be written.
+        """
+        legal_hold.release_hold(self.context, document_id, by=by)
+
+    def holds(self) -> list[LegalHold]:
+        """List the legal holds that are not released, the oldest first.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return legal_hold.list_holds(self.context)
+
+    def prune(self, older_than: timedelta, *, dry_run: bool = True, by: str | None = None) -> Pruned:
         """Remove the bytes of packets that are finished for so long; never the evidence, nor any row.
+
+        Of a document on which there is a legal hold nothing is removed, and nothing before its period in
+        ``[retention]`` is over.
 
         Args:
             older_than: age since the packet's state last changed.
             dry_run: count only.
+            by: who removes, for the minutes.
 
         Raises:
             StoreError: the store or the spool will not have it.
         """
-        return spool_maintenance.prune(self.context, older_than, dry_run=dry_run)
+        return spool_maintenance.prune(self.context, older_than, dry_run=dry_run, by=by)
 
     def rewrite_spool(self) -> Rewritten:
         """Rewrite every packet of the spool that is not encrypted as ``[store] spool_key`` says.
@@ -180,6 +294,44 @@ class Administration:
             StoreError: the store or the spool cannot be read.
         """
         return spool_maintenance.fsck(self.context, repair=repair, deep=deep)
+
+    def hubs(self) -> tuple[HubState, ...]:
+        """Read where the agency stands with each of its hubs: which one sends, and what keeps one that is emptied.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return hubs.read_states(self.context)
+
+    def switch_hub(self, name: str, *, by: str | None = None) -> tuple[HubState, ...]:
+        """Send everything new over a hub from now on, in every program of the agency, and empty the others.
+
+        What may be at another hub is asked about there, and is never sent over this one before that is settled.
+
+        Args:
+            name: of the hub; that of the section ``[hub]`` is ``hub``.
+            by: who wants it, for the evidence.
+
+        Raises:
+            ConfigError: the settings name no such hub, or no other one.
+            StoreError: the store cannot be written.
+        """
+        hubs.switch(self.context, name, by=by)
+        return self.hubs()
+
+    def drain_hub(self, name: str, *, by: str | None = None) -> tuple[HubState, ...]:
+        """Send nothing new over a hub from now on; where it was the one that sends, it waits for `switch_hub`.
+
+        Args:
+            name: of the hub; that of the section ``[hub]`` is ``hub``.
+            by: who wants it, for the evidence.
+
+        Raises:
+            ConfigError: the settings name no such hub, or no other one.
+            StoreError: the store cannot be written.
+        """
+        hubs.drain(self.context, name, by=by)
+        return self.hubs()
 
     def find_other_store(self) -> OtherStoreSigns:
         """Find signs that another store is used for the agency, which would have documents handled twice.
@@ -235,7 +387,7 @@ class Administration:
         """
         restored.finish(self.context)
         for row in restored.list_not_ours(self.context):
-            self.inbox.recheck(row)
+            self.channels.for_receipt(row).inbox.recheck(row)
         return self.restored()
 
 

@@ -30,11 +30,14 @@ from ...evidence import (
     PACK_FORMAT_2,
     UNLISTED_FILES,
     CheckpointFolder,
+    PackLog,
     PackReader,
     as_canonical_json,
+    check_archive,
     check_pack_log,
     compute_chain_hash,
     compute_digest,
+    is_archive,
     open_pack,
     parse_json,
 )
@@ -95,7 +98,7 @@ class Checked:
     Args:
         problems: what is wrong; none, and it is as it was made.
         agency: whose evidence it is.
-        document_id: the document.
+        document_id: the document; of an archive the numbers of its first and last entry.
         made_at: when it was packed, as it says itself.
         entries: how many entries about the document it shows.
         head: of the first form the last hash of the chain, hex; of the second the root of the log, base64, as in a
@@ -166,6 +169,8 @@ def check_pack(
 ) -> Checked:
     """Check a pack: every file, each entry's proof or the chain, each packet's hash and signatures, the signed head.
 
+    Also an archive of old entries: that they lead to the signed head.
+
     Never raises for what is in the pack: that is in the result.
 
     Args:
@@ -184,6 +189,8 @@ def check_pack(
     if kept is not None:
         kept.require_readable()
     try:
+        if is_archive(path):
+            return _check_archive(path, policy, kept)
         with open_pack(path) as reader:
             return _check_contents(_PackCheck(reader, policy, kept))
     except _UncheckablePack as error:
@@ -196,6 +203,34 @@ def check_pack(
         return _report_malformed(path, error)
     except _MALFORMED_ERRORS as error:
         return _report_malformed(path, error)
+
+
+def _check_archive(path: Path, policy: VerifyPolicy, kept: CheckpointFolder | None) -> Checked:
+    """Check an archive of old entries, which is about no single document."""
+    found = check_archive(path, policy=policy, kept=kept, now=utc_now())
+    facts = found.facts
+    checked = Checked(
+        problems=tuple(Problem(where, words.en, words.vi) for where, words in found.log.problems),
+        agency=facts.agency,
+        document_id=f"{facts.first + 1}–{facts.end}",
+        made_at=facts.made_at,
+    )
+    return _add_log(checked, found.log)
+
+
+def _add_log(checked: Checked, log: PackLog) -> Checked:
+    return replace(
+        checked,
+        entries=log.entries,
+        head=base64.b64encode(log.head.root).decode(),
+        signed_by=log.verdict.signer if log.verdict.signed else None,
+        trusted=log.verdict.trusted,
+        form=2,
+        size=log.head.size,
+        is_agency=log.is_agency,
+        kept=log.kept_compared,
+        stamped_at=log.verdict.stamped_at,
+    )
 
 
 def _report_malformed(path: Path, error: Exception) -> Checked:
@@ -216,7 +251,7 @@ def _check_contents(check: _PackCheck) -> Checked:
         )
     if check.kept is not None:
         check.add_problem(HEAD_FILE, "a pack of the first form cannot be compared with kept checkpoints",
-                          "gói dạng cũ không đối chiếu được với điểm kiểm lưu giữ")  # fmt: skip
+                          "gói dạng cũ không đối chiếu được với điểm kiểm chứng lưu giữ")  # fmt: skip
     return _check_chain_pack(check, manifest, manifest_bytes)
 
 
@@ -238,18 +273,7 @@ def _check_log_pack(check: _PackCheck, manifest: Mapping[str, Any], manifest_byt
     check.packet_hashes = log.packet_hashes
     check.organisations = _read_organisations(manifest)
     packets = tuple(_check_packets(check, manifest))
-    return replace(
-        _build_checked(check, manifest, packets),
-        entries=log.entries,
-        head=base64.b64encode(log.head.root).decode(),
-        signed_by=log.verdict.signer if log.verdict.signed else None,
-        trusted=log.verdict.trusted,
-        form=2,
-        size=log.head.size,
-        is_agency=log.is_agency,
-        kept=log.kept_compared,
-        stamped_at=log.verdict.stamped_at,
-    )
+    return _add_log(_build_checked(check, manifest, packets), log)
 
 
 def _read_organisations(manifest: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

@@ -32,8 +32,8 @@ from .evidence_pack import build_policy_at
 _KEEP = Text(
     "Keep the database, the folder of checkpoints and the newest backup as they are, and find out who had access; "
     "then restore a backup that the checkpoints agree with.",
-    "Giữ nguyên cơ sở dữ liệu, thư mục điểm kiểm và bản sao lưu mới nhất, làm rõ ai đã truy cập; sau đó khôi phục bản "
-    "sao lưu khớp với các điểm kiểm.",
+    "Giữ nguyên cơ sở dữ liệu, thư mục điểm kiểm chứng và bản sao lưu mới nhất, làm rõ ai đã truy cập; sau đó khôi "
+    "phục bản sao lưu khớp với các điểm kiểm chứng.",
 )
 
 
@@ -101,7 +101,7 @@ def _check_folder(
 ) -> Iterator[tuple[str, Text]]:
     """Check that the folder has every checkpoint that was made, and no other log of this agency."""
     for name in kept.damaged:
-        yield name, Text("this kept file is no checkpoint", "tệp lưu giữ này không phải điểm kiểm")
+        yield name, Text("this kept file is no checkpoint", "tệp lưu giữ này không phải điểm kiểm chứng")
     notes = {one.checkpoint.size: one.signed.note for one in kept.checkpoints}
     missing = [one.size for one in stored if one.size not in notes]
     for one in stored:
@@ -113,8 +113,8 @@ def _check_folder(
             Text(
                 f"{len(missing)} of {len(stored)} checkpoints are missing, the first over {missing[0]} entries: they "
                 "were removed, or could not be written. Entries up to the newest that is left are still fixed.",
-                f"thiếu {len(missing)} trên {len(stored)} điểm kiểm, điểm đầu gồm {missing[0]} mục: đã bị xóa hoặc "
-                "không ghi được. Các mục trước điểm kiểm mới nhất còn lại vẫn được bảo đảm.",
+                f"thiếu {len(missing)} trên {len(stored)} điểm kiểm chứng, điểm đầu gồm {missing[0]} mục: đã bị xóa "
+                "hoặc không ghi được. Các mục trước điểm kiểm chứng mới nhất còn lại vẫn được bảo đảm.",
             ),
         )
     prefix = f"{quote(context.agency, safe='')}-"
@@ -129,7 +129,7 @@ def _check_folder(
                 Text(
                     "these checkpoints are of another log of this agency: the one in the database was begun anew. "
                     f"{_KEEP.en} Where the agency has a new store on purpose, move that folder away.",
-                    "các điểm kiểm này thuộc nhật ký khác của đơn vị: nhật ký trong cơ sở dữ liệu đã bị lập lại. "
+                    "các điểm kiểm chứng này thuộc nhật ký khác của đơn vị: nhật ký trong cơ sở dữ liệu đã bị lập lại. "
                     f"{_KEEP.vi} Nếu đơn vị chủ động lập kho mới, hãy chuyển thư mục đó đi nơi khác.",
                 ),
             )
@@ -184,13 +184,13 @@ def _judge_signer(verdict: CheckpointVerdict, own: x509.Certificate | None) -> T
 
 _UNSIGNED = Text(
     "nobody signed this checkpoint, and the agency signed earlier ones",
-    "không có chữ ký, trong khi đơn vị đã ký các điểm kiểm trước đó",
+    "không có chữ ký, trong khi đơn vị đã ký các điểm kiểm chứng trước đó",
 )
 _NOT_AS_KEPT = Text(
     "this checkpoint in the database is not the one that was kept in the folder: one of them was forged",
-    "điểm kiểm trong cơ sở dữ liệu khác với bản lưu trong thư mục: một trong hai bị giả mạo",
+    "điểm kiểm chứng trong cơ sở dữ liệu khác với bản lưu trong thư mục: một trong hai bị giả mạo",
 )
-_OTHER_LOG = Text("this checkpoint is of another log", "điểm kiểm này thuộc nhật ký khác")
+_OTHER_LOG = Text("this checkpoint is of another log", "điểm kiểm chứng này thuộc nhật ký khác")
 
 
 def _list_heads(
@@ -215,6 +215,7 @@ def _check_entries(
         yield "log", _describe_touched(found.touched, found.size)
     if walk.fault is not None:
         yield "log", Text(f"{walk.fault.words.en}. {_KEEP.en}", f"{walk.fault.words.vi}. {_KEEP.vi}")
+    yield from walk.describe_missing()
     yield from _describe_conflict(found)
 
 
@@ -226,15 +227,15 @@ def _describe_touched(touched: TouchedEntries, size: int) -> Text:
         return Text(
             f"it ends with entry {size}, and the checkpoint{when} is over {head.size}: the database was restored to an "
             f"older copy, or entries from {touched.first + 1} on were removed. {_KEEP.en}",
-            f"nhật ký kết thúc ở mục {size}, trong khi điểm kiểm{when_vi} gồm {head.size} mục: cơ sở dữ liệu đã được "
-            f"khôi phục từ bản cũ hoặc các mục từ {touched.first + 1} đã bị xóa. {_KEEP.vi}",
+            f"nhật ký kết thúc ở mục {size}, trong khi điểm kiểm chứng{when_vi} gồm {head.size} mục: cơ sở dữ liệu đã "
+            f"được khôi phục từ bản cũ hoặc các mục từ {touched.first + 1} đã bị xóa. {_KEEP.vi}",
         )
     first, last = touched.first + 1, touched.end
     which = f"entry {first} is the first that" if touched.is_exact else f"one of the entries {first} to {last}"
     which_vi = f"mục {first} là mục đầu tiên" if touched.is_exact else f"một trong các mục {first} đến {last}"
     return Text(
         f"{which} is not as it was: the checkpoint{when} over {head.size} entries shows it. {_KEEP.en}",
-        f"{which_vi} đã bị sửa đổi: điểm kiểm{when_vi} gồm {head.size} mục cho thấy điều đó. {_KEEP.vi}",
+        f"{which_vi} đã bị sửa đổi: điểm kiểm chứng{when_vi} gồm {head.size} mục cho thấy điều đó. {_KEEP.vi}",
     )
 
 
@@ -245,6 +246,7 @@ def _describe_conflict(found: LogCheck) -> Iterator[tuple[str, Text]]:
             "log",
             Text(
                 f"two checkpoints over {size} entries have different roots: one of them is of a forged log. {_KEEP.en}",
-                f"hai điểm kiểm cùng gồm {size} mục nhưng khác gốc: một trong hai thuộc nhật ký giả mạo. {_KEEP.vi}",
+                f"hai điểm kiểm chứng cùng gồm {size} mục nhưng khác gốc: một trong hai thuộc nhật ký giả mạo. "
+                f"{_KEEP.vi}",
             ),
         )

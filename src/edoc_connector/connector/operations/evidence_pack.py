@@ -41,6 +41,7 @@ from ...store import (
     ReceiptRow,
     StoredCheckpoint,
     Tx,
+    name_hidden,
     translate_driver_errors,
 )
 from .._context import ConnectorContext
@@ -56,7 +57,7 @@ _MAX_SIGNATURES, _MAX_SIGNATURE_BYTES = 20, 256 * 1024  # of one packet, for rea
 
 
 @dataclass(frozen=True, slots=True)
-class _DocumentRows:
+class DocumentRows:
     """The rows that are about a document."""
 
     deliveries: tuple[DeliveryRow, ...]
@@ -89,11 +90,12 @@ def write_pack(context: ConnectorContext, document_id: str, out: Path, *, story:
     Raises:
         NotFound: nothing is known of the document.
         SigningError: the key cannot be used.
+        ArchiveMissing: entries about it are in the file of an archive that is not there.
         EvidenceError: hashes of the log are missing.
         StoreError: the disk is full, or the store will not have it.
     """
     with context.store.snapshot() as tx:
-        document_rows = _find_document_rows(tx, context.agency, document_id)
+        document_rows = find_document_rows(tx, context.agency, document_id)
     signer = context.get_signer()
     entries = _list_entries(context, document_rows)
     with (
@@ -128,11 +130,11 @@ def write_pack(context: ConnectorContext, document_id: str, out: Path, *, story:
     return out
 
 
-def _list_entries(context: ConnectorContext, document_rows: _DocumentRows) -> list[tuple[int, bytes]]:
+def _list_entries(context: ConnectorContext, document_rows: DocumentRows) -> list[tuple[int, bytes]]:
     """List the entries about a document that have a place in the log: its number, and their canonical bytes."""
     context.store.link_evidence(context.agency)
     with context.store.snapshot() as tx:
-        entries = tx.evidence_log.list_entries_about(context.agency, document_rows.subjects)
+        entries = tx.evidence_log.list_required_about(context.agency, document_rows.subjects)
     return sorted((one.leaf, one.canonical) for one in entries if one.leaf is not None)
 
 
@@ -160,17 +162,22 @@ def _list_earlier_heads(context: ConnectorContext, leaves: Sequence[int]) -> lis
     return [by_size[size] for size in sorted(by_size)]
 
 
-def _build_organisations(context: ConnectorContext, document_rows: _DocumentRows) -> Organisations:
+def _build_organisations(context: ConnectorContext, document_rows: DocumentRows) -> Organisations:
     """Build how the certificates of the agencies named are known here, by code."""
     codes = {context.agency, *(row.sender for row in document_rows.receipts if row.sender)}
     known = {code: context.policy.organisations.get(code) for code in sorted(codes)}
     return {code: tuple(entries) for code, entries in known.items() if entries}
 
 
-def _find_document_rows(tx: Tx, agency: str, document_id: str) -> _DocumentRows:
-    sent = tx.deliveries.find_all(agency, document_id=document_id)
-    sent += tx.deliveries.list_changes_to(agency, document_id)
-    received = tx.receipts.find_all(agency, document_id=document_id)
+def find_document_rows(tx: Tx, agency: str, document_id: str) -> DocumentRows:
+    """Find the rows that are about a document; also of one whose taking over was undone.
+
+    Raises:
+        NotFound: nothing is known of it.
+    """
+    sent, received = _find_main_rows(tx, agency, document_id)
+    if not sent and not received:
+        sent, received = _find_main_rows(tx, name_hidden(agency), document_id)
     if not sent and not received:
         raise NotFound(
             f"nothing is known of a document {document_id}: look for it with deliveries() and receipts().",
@@ -179,9 +186,16 @@ def _find_document_rows(tx: Tx, agency: str, document_id: str) -> _DocumentRows:
     for change in sent:
         if change.document_id != document_id:
             received += tx.receipts.find_all(agency, document_id=change.document_id)
-    outgoing_rows = tx.outgoing.find_all(agency, receipt_id=[row.id for row in received])
-    outgoing_rows += tx.outgoing.find_all(agency, delivery_id=[row.id for row in sent])
-    return _DocumentRows(tuple(sent), tuple(received), tuple(outgoing_rows))
+    outgoing_rows = tx.outgoing.list_about(agency, receipt_ids=[row.id for row in received])[::-1]
+    outgoing_rows += tx.outgoing.list_about(agency, delivery_ids=[row.id for row in sent])[::-1]
+    return DocumentRows(tuple(sent), tuple(received), tuple(outgoing_rows))
+
+
+def _find_main_rows(tx: Tx, agency: str, document_id: str) -> tuple[list[DeliveryRow], list[ReceiptRow]]:
+    """Find the rows of a document and of its changes, under a code."""
+    sent = tx.deliveries.find_all(agency, document_id=document_id)
+    sent += tx.deliveries.list_changes_to(agency, document_id)
+    return sent, tx.receipts.find_all(agency, document_id=document_id)
 
 
 def _add_packet(

@@ -36,4 +36,7 @@ def find_other_store(context: ConnectorContext) -> OtherStoreSigns:
     """
     with context.store.snapshot() as tx:
         unknown_documents = tx.receipts.list_unknown_subjects(context.agency, since=tx.now - _LOOKED_BACK)
-    return OtherStoreSigns(seen=context.guard.find_other(), unknown_documents=tuple(unknown_documents))
+    seen = (one.guard.find_other() for one in context.by_hub.values())
+    return OtherStoreSigns(
+        seen=next((one for one in seen if one is not None), None), unknown_documents=tuple(unknown_documents)
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..._core import Text
@@ -22,7 +22,7 @@ from ...store import (
 )
 from .._context import ConnectorContext
 from .._retry import Undecided
-from ..outbound import Outbox
+from ..outbound import Dispatcher, expire_due
 
 _STATE_WORDS = {
     DeliveryState.SENT: ("the hub has it", "trục đã có"),
@@ -73,13 +73,14 @@ class Reconciled:
     refused: tuple[Unsettled, ...] = ()
 
 
-def reconcile(context: ConnectorContext, outbox: Outbox) -> Reconciled:
+def reconcile(context: ConnectorContext, outbox: Dispatcher) -> Reconciled:
     """Ask the hub about every message whose outcome is unknown.
 
     Raises:
         StoreError: the store cannot be read or written.
     """
     outbox.recover()
+    expire_due(context)
     results: dict[str, list[Unsettled]] = {"settled": [], "waiting": [], "undecided": []}
     with context.store.snapshot() as tx:
         keys = [(machine, row.id) for machine, row in _find_unknown(tx, context.agency)]
@@ -90,6 +91,7 @@ def reconcile(context: ConnectorContext, outbox: Outbox) -> Reconciled:
         with context.store.snapshot() as tx:
             outcome, unsettled = _classify(tx, machine, key, error)
         results[outcome].append(unsettled)
+    outbox.look_for_late_refusals(older_than=timedelta(0))
     with context.store.snapshot() as tx:
         refused = tx.outgoing.list_refused(context.agency)
     results["refused"] = [_describe_refused(row, document_id) for row, document_id in refused]

@@ -19,7 +19,7 @@ from ...store import (
 )
 from .._context import ConnectorContext
 from .._retry import NO_ERROR
-from ..outbound import Outbox, SentFinding, requeue_failed
+from ..outbound import Dispatcher, SentFinding, requeue_failed
 from .reconcile import Unsettled, name_message
 
 DOCUMENT = "document"
@@ -45,7 +45,7 @@ class _Request:
 
 
 def resend(
-    context: ConnectorContext, outbox: Outbox, document_id: str, *, what: str | None, by: str | None
+    context: ConnectorContext, outbox: Dispatcher, document_id: str, *, what: str | None, by: str | None
 ) -> tuple[Unsettled, ...]:
     """Send again what was refused, or what is named and the hub lost.
 
@@ -89,7 +89,7 @@ def _find_subjects(tx: Tx, agency: str, document_id: str) -> dict[str, list[int]
     }
 
 
-def _resend_delivery(context: ConnectorContext, outbox: Outbox, row: DeliveryRow, request: _Request) -> Unsettled:
+def _resend_delivery(context: ConnectorContext, outbox: Dispatcher, row: DeliveryRow, request: _Request) -> Unsettled:
     if row.state == DeliveryState.FAILED:
         words = _requeue_failed(context, row, request)
     elif row.state == DeliveryState.SENT:
@@ -114,7 +114,7 @@ def _requeue_failed(context: ConnectorContext, row: DeliveryRow, request: _Reque
     return words
 
 
-def _requeue_lost(context: ConnectorContext, outbox: Outbox, row: DeliveryRow, request: _Request) -> Text:
+def _requeue_lost(context: ConnectorContext, outbox: Dispatcher, row: DeliveryRow, request: _Request) -> Text:
     """Make a delivery ready again that the hub took once, if it has it no more."""
     found = _judge(outbox.find_at_hub(row))
     if found is not None:
@@ -122,13 +122,13 @@ def _requeue_lost(context: ConnectorContext, outbox: Outbox, row: DeliveryRow, r
     words = Text("the hub was asked and has it no more", "đã hỏi lại, trục không còn gói tin")
     context.store.require_packet(row.spool_file, row.sha256)
     with context.store.transaction(request.by) as tx:
-        context.hub.record_exchanges(tx, DELIVERIES, row.id)
+        context.for_hub(row.hub).hub.record_exchanges(tx, DELIVERIES, row.id)
         values: dict[str, Any] = {"next_attempt_at": tx.now, "asked": 0, "was_unknown": True, **NO_ERROR}
         tx.deliveries.move(row, DeliveryState.READY, cause=request.describe(words), **values)
     return words
 
 
-def _resend_message(context: ConnectorContext, outbox: Outbox, row: OutgoingRow, request: _Request) -> Unsettled:
+def _resend_message(context: ConnectorContext, outbox: Dispatcher, row: OutgoingRow, request: _Request) -> Unsettled:
     words = _requeue_message(context, outbox, row, request)
     error = outbox.send_again(OUTGOING, row.id) if words is not _AT_HUB and words is not _TOLD_APART else None
     with context.store.snapshot() as tx:
@@ -138,7 +138,7 @@ def _resend_message(context: ConnectorContext, outbox: Outbox, row: OutgoingRow,
     return _build_result(request.document_id, name_message(row), state, words)
 
 
-def _requeue_message(context: ConnectorContext, outbox: Outbox, row: OutgoingRow, request: _Request) -> Text:
+def _requeue_message(context: ConnectorContext, outbox: Dispatcher, row: OutgoingRow, request: _Request) -> Text:
     if row.state not in (OutgoingState.SENT, OutgoingState.FAILED):
         return _ON_ITS_WAY
     words = Text("the hub had refused it", "trục đã từ chối trước đó")
@@ -148,7 +148,7 @@ def _requeue_message(context: ConnectorContext, outbox: Outbox, row: OutgoingRow
             return found
         words = Text("the hub was asked and has it no more", "đã hỏi lại, trục không còn gói tin")
     with context.store.transaction(request.by) as tx:
-        context.hub.record_exchanges(tx, OUTGOING, row.id)
+        context.near_hub(row.hub).hub.record_exchanges(tx, OUTGOING, row.id)
         values: dict[str, Any] = {"next_attempt_at": tx.now, "asked": 0, **NO_ERROR}
         values |= {"was_unknown": True} if row.state == OutgoingState.SENT else {}
         tx.outgoing.move(row, OutgoingState.READY, cause=request.describe(words), **values)

@@ -28,6 +28,12 @@ _OFFER_AGAIN = Text(
     "Đề nghị đơn vị vận hành trục đưa lại các gói tin đã giao và đã xác nhận trong {window}: trục không còn liệt kê "
     "các gói này. Văn bản phần mềm của đơn vị đã có sẽ đến với cùng mã định danh.",
 )
+_COMES_AGAIN = Text(
+    "What was delivered to you and confirmed in {window} comes again by itself: the hub lists by date, confirmed or "
+    "not. What your system has already comes with the same DocumentId.",
+    "Các gói tin đã giao và đã xác nhận trong {window} sẽ tự đến lại: trục liệt kê theo ngày, kể cả gói đã xác nhận. "
+    "Văn bản phần mềm của đơn vị đã có sẽ đến với cùng mã định danh.",
+)
 _SEND_AGAIN = Text(
     "Send every document again that your system sent in {window}, with the same ids: the hub is asked first, and what "
     "it has is not sent twice.",
@@ -53,7 +59,7 @@ _ASKED = Text(
 _FINISH = Text(
     "Then end the restore: `edoc restored --done`.", "Sau đó kết thúc việc khôi phục: `edoc restored --done`."
 )
-_ADVICE = (_OFFER_AGAIN, _SEND_AGAIN, _STATUSES_KEPT, _SET_ASIDE, _ASKED, _FINISH)
+_ADVICE = (_OFFER_AGAIN, _COMES_AGAIN, _SEND_AGAIN, _STATUSES_KEPT, _SET_ASIDE, _ASKED, _FINISH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +141,9 @@ def build_report(context: ConnectorContext) -> RestoreReport:
         unknown_documents=tuple((document, tuple(ids)) for document, ids in unknown.items()),
         advice=(),
     )
-    return report if not report.is_restoring else _with_advice(report)
+    if not report.is_restoring:
+        return report
+    return _with_advice(report, lists_confirmed=context.capabilities.lists_by_date)
 
 
 def _list_asked(tx: Tx, agency: str) -> tuple[str, ...]:
@@ -148,7 +156,7 @@ def _list_asked(tx: Tx, agency: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reversed(documents)))
 
 
-def _with_advice(report: RestoreReport) -> RestoreReport:
+def _with_advice(report: RestoreReport, *, lists_confirmed: bool) -> RestoreReport:
     moments = (report.identity.snapshot_at, report.identity.restored_at)
     since, until = (moment.astimezone(VIETNAM) for moment in moments if moment is not None)
     values = {
@@ -158,6 +166,7 @@ def _with_advice(report: RestoreReport) -> RestoreReport:
         "asked": len(report.asked),
     }
     is_needed = {_STATUSES_KEPT: values["unknown"], _SET_ASIDE: values["aside"], _ASKED: values["asked"]}
+    is_needed |= {_OFFER_AGAIN: not lists_confirmed, _COMES_AGAIN: lists_confirmed}
     advice = [words for words in _ADVICE if is_needed.get(words, True)]
     return replace(
         report, advice=tuple(Text(words.en.format_map(values), words.vi.format_map(values)) for words in advice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from ...store import (
     RECEIPTS,
     Altered,
     DeliveryState,
+    LegalHolds,
     PacketFile,
     PacketRetention,
     PacketRow,
@@ -28,6 +30,8 @@ from ...store import (
 )
 from .._context import ConnectorContext
 from .evidence_log_check import check_evidence
+from .removal_minutes import RemovalMinutes
+from .retention_periods import select_due_rows
 
 log = get_logger("edoc_connector.connector.upkeep")
 
@@ -43,11 +47,16 @@ class Pruned:
         packets: how many packets.
         size: their bytes.
         dry_run: whether nothing was done.
+        kept: packets that are old enough, and stay for the table of periods in ``[retention]``.
+        minutes: the minutes of what was removed, in both languages; empty where nothing was. Their hash is in the
+            evidence.
     """
 
     packets: int
     size: int
     dry_run: bool
+    kept: int = 0
+    minutes: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,33 +97,55 @@ class SpoolFault:
     advice_vi: str = ""
 
 
-def prune(context: ConnectorContext, older_than: timedelta, *, dry_run: bool = True) -> Pruned:
+def prune(context: ConnectorContext, older_than: timedelta, *, dry_run: bool = True, by: str | None = None) -> Pruned:
     """Remove the bytes of packets that are finished for so long; rows, timelines and the evidence stay.
 
     Not finished are requests that were not answered, and what was set aside without the hub being told: it was not
-    handled, and `Connector.recheck` may yet hand it out.
+    handled, and `Connector.recheck` may yet hand it out. Of a document that is held nothing is removed. Where there is
+    a table of periods (``[retention]``), nothing goes before its period is over.
 
     Args:
         context: the store.
         older_than: age since a row last changed.
         dry_run: count only.
+        by: who removes, for the minutes.
 
     Raises:
         StoreError: the store or the spool will not have it; what was removed before that is noted.
     """
-    count = size = 0
+    size, removed = 0, list[PacketRow]()
     with context.store.snapshot() as tx:
         changed_before = tx.now - min(older_than, tx.now - _EPOCH)
         finished_rows = PacketRetention(tx).list_finished(context.agency, changed_before)
-    for row in finished_rows:
+        due_rows = select_due_rows(context, tx, finished_rows)
+    for row in due_rows:
         file_size = context.store.spool.measure_on_disk(row.file)
         if not dry_run and not _remove_packet(context, row, changed_before):
             continue
         size += file_size
-        count += 1
+        removed.append(row)
     if not dry_run:
         _remove_leftovers(context)
-    return Pruned(packets=count, size=size, dry_run=dry_run)
+    minutes = _enter_minutes(context, removed, older_than, by or context.agency) if removed and not dry_run else ""
+    kept = len(finished_rows) - len(due_rows)
+    return Pruned(packets=len(removed), size=size, dry_run=dry_run, kept=kept, minutes=minutes)
+
+
+def _enter_minutes(context: ConnectorContext, rows: list[PacketRow], older_than: timedelta, by: str) -> str:
+    """Make the minutes of a removal, and enter their hash in the evidence."""
+    with context.store.transaction(by) as tx:
+        minutes = RemovalMinutes(
+            agency=context.agency,
+            at=tx.now,
+            by=by,
+            older_than=older_than,
+            rows=rows,
+            names=PacketRetention(tx).describe_documents(rows),
+            held=sorted({hold.document_id for hold in LegalHolds(tx).list_open(context.agency)}),
+        ).format()
+        facts = {"minutes": hashlib.sha256(minutes.encode()).hexdigest(), "packets": len(rows)}
+        tx.audit_log.record("removal", None, 0, facts, agency=context.agency)
+    return minutes
 
 
 def fsck(
@@ -276,11 +307,15 @@ def _has_hash(file: PacketFile, sha256: str) -> bool:
 
 def _download_again(context: ConnectorContext, row: PacketRow) -> bool:
     with context.store.snapshot() as tx:
-        doc_id = tx.receipts.get_by_id(row.key).hub_doc_id
-    context.hub.clear_exchanges()
+        receipt = tx.receipts.get_by_id(row.key)
+    doc_id, at_hub = receipt.hub_doc_id, context.by_hub.get(receipt.hub)
+    if at_hub is None:
+        log.warning("docId %s: the settings do not name its hub any more", doc_id)
+        return False
+    at_hub.hub.clear_exchanges()
     with context.store.spool.draft_file() as draft:
         try:
-            context.hub.fetch(doc_id, draft)
+            at_hub.hub.fetch(doc_id, draft)
         except EdocError as error:
             log.warning("docId %s cannot be downloaded again: %s", doc_id, error)
             return False

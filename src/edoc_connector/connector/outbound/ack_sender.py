@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from ..._core import ForkAware, Text, describe_error, get_logger, make_lock, watch_forks
+from ..._core import ForkAware, Text, bind_log_fields, describe_error, get_logger, make_lock, watch_forks
 from ...edxml import StatusMessage
 from ...errors import DuplicateDocument, EdocError, NotFound
 from ...hubs import MessageType, Outcome
@@ -164,6 +164,7 @@ class AckSender(ForkAware):
                 exclude=options.exclude,
                 longest_due_first=state is OutgoingState.UNKNOWN,
                 only_kind=STATUS if self.gate.is_needed else None,
+                **self._context.list_claim_options(tx),
             )
 
     def _confirm_in_a_row(self, options: _ClaimOptions) -> list[AckResult]:
@@ -189,6 +190,7 @@ class AckSender(ForkAware):
                 only_due=False,
                 limit=len(keys),
                 only_ids=keys,
+                **self._context.list_claim_options(tx),
             )
 
     def send_claimed(self, rows: Sequence[OutgoingRow]) -> list[AckResult]:
@@ -220,7 +222,10 @@ class AckSender(ForkAware):
             outcome = AckOutcome(row=row, doc_id=hub_copy.doc_id, copy_id=hub_copy.copy_id)
             return self._record_outcomes([replace(outcome, recorded_exchanges=exchanges)])[0]
         with self._context.store.transaction() as tx:
-            rows = tx.outgoing.claim_batch(self._context.lease, agency=row.agency, only_due=False, only_ids=[row.id])
+            options = self._context.list_claim_options(tx)
+            rows = tx.outgoing.claim_batch(
+                self._context.lease, agency=row.agency, only_due=False, only_ids=[row.id], **options
+            )
         return self._send_batch(rows)[0] if rows else AckResult(key=row.id)
 
     # -- a batch
@@ -230,8 +235,11 @@ class AckSender(ForkAware):
         return self._record_outcomes([*failures, *self._map_parallel(self._send_ack, ready)])
 
     def _prepare_packets(self, rows: Sequence[OutgoingRow]) -> tuple[list[OutgoingRow], list[AckOutcome]]:
-        """Build the packets of statuses at their first sending: a missing key must not undo what they report."""
-        ready = [row for row in rows if row.kind == CONFIRM or row.spool_file is not None]
+        """Build the packets of statuses at their first sending: a missing key must not undo what they report.
+
+        One that was built for another hub, and has no hash any more, is built anew.
+        """
+        ready = [row for row in rows if row.kind == CONFIRM or row.sha256 is not None]
         unbuilt = [row for row in rows if row not in ready]
         built_packets, failures = [], []
         for row in unbuilt:
@@ -244,6 +252,9 @@ class AckSender(ForkAware):
         if built_packets:
             with self._context.store.transaction() as tx:
                 ready += tx.outgoing.record_packets(built_packets)
+            for row, _ in built_packets:
+                if row.spool_file is not None:
+                    self._context.store.spool.delete_file(row.spool_file)
         return ready, failures
 
     def _build_packet(self, row: OutgoingRow) -> SpoolFile | EdocError:
@@ -255,6 +266,10 @@ class AckSender(ForkAware):
 
     def _send_ack(self, row: OutgoingRow) -> AckOutcome:
         """Send one message. May be called from any thread."""
+        with bind_log_fields(agency=row.agency, hub=self._context.hub_name, doc_id=row.hub_doc_id):
+            return self._send_and_judge(row)
+
+    def _send_and_judge(self, row: OutgoingRow) -> AckOutcome:
         hub = self._context.hub
         hub.clear_exchanges()
         outcome = AckOutcome(row=row)
@@ -291,11 +306,12 @@ class AckSender(ForkAware):
         hub_copy = self._reconciler.find_sent_before_restore(row)
         if hub_copy is not None:
             return hub_copy
-        if self._context.capabilities.tells_statuses_by_update and row.receipt_id and row.code in _REPORTED_CODES:
+        if row.receipt_id and must_report(self._context, row.code):
             with self._context.store.snapshot() as tx:
-                doc_id = tx.receipts.get_by_id(row.receipt_id).hub_doc_id
-            self._context.hub.report_status(doc_id, row.code)
-            return HubCopy(None)
+                receipt = tx.receipts.get_by_id(row.receipt_id)
+            if receipt.hub == self._context.hub_name:  # only that knows the docId
+                self._context.hub.report_status(receipt.hub_doc_id, row.code)
+                return HubCopy(None)
         packet = self._ensure_packet(row)
         try:
             result = self._context.hub.send(
@@ -378,12 +394,26 @@ class AckSender(ForkAware):
             remark = UNSEEN_STATUSES if self.gate.is_needed else None
             tx.receipts.mark_confirmed({row.receipt_id or 0: row.code for row in confirmed}, remark=remark)
 
+    def _find_other_home(self, tx: Tx, row: OutgoingRow) -> str | None:
+        """Find the hub that has the document of a status which another one refused: that may know nothing of it."""
+        if row.kind != STATUS or row.is_tied:
+            return None
+        if row.receipt_id is not None:
+            home = tx.receipts.get_by_id(row.receipt_id).hub
+        else:
+            home = tx.deliveries.get_by_id(row.delivery_id or 0).hub
+        return home if home != self._context.hub_name and home in self._context.by_hub else None
+
     def _record_failure(self, tx: Tx, row: OutgoingRow, error: EdocError) -> None:
         """Record a failed attempt, as `decide_retry` has it; a confirmation is never unknown, it is sent again."""
         state = OutgoingState(decide_retry(error).next_state)
         if row.kind == CONFIRM and state is not OutgoingState.FAILED:
             state = OutgoingState.READY  # confirming twice is harmless, so an unknown outcome is no reason to ask
         values: dict[str, Any] = {"attempts": row.attempts + 1, **as_error_columns(error)}
+        home = self._find_other_home(tx, row) if state is OutgoingState.FAILED else None
+        if home is not None:
+            tx.outgoing.move(row, OutgoingState.READY, cause=_describe_way_home(home, error), **values, **_tie_to(home))
+            return
         if state is OutgoingState.UNKNOWN:
             values |= {"asked": 0}
         if state is OutgoingState.UNKNOWN and not row.was_unknown:
@@ -393,6 +423,22 @@ class AckSender(ForkAware):
         tx.outgoing.move(row, state, detail=describe_error(error), **values)
         if state is OutgoingState.FAILED:
             _record_subject_failure(tx, row, error)
+
+
+def _tie_to(hub: str) -> dict[str, Any]:
+    return {"hub": hub, "is_tied": True, "hub_doc_id": None, "copy_doc_id": None, "sha256": None}
+
+
+def _describe_way_home(hub: str, error: EdocError) -> Text:
+    return Text(
+        f"refused here; it goes to the hub {hub}, which has the document: {error.message}",
+        f"trục này từ chối; chuyển sang trục {hub} là nơi có văn bản: {error.vi}",
+    )
+
+
+def must_report(context: ConnectorContext, code: str) -> bool:
+    """Whether a status of what came over a hub is told that hub by a call, which no other one takes."""
+    return context.capabilities.tells_statuses_by_update and code in _REPORTED_CODES
 
 
 def _disbelieve_bound(tx: Tx, outcomes: Sequence[AckOutcome]) -> list[AckOutcome]:

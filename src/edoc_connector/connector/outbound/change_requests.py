@@ -29,6 +29,7 @@ from ...store import TAKE_BACK_CODE, DeliveryRow, Tx, can_take_back, require_tak
 from .._change_rules import KIND_BY_TYPE
 from .._context import ConnectorContext
 from .._fingerprint import compute_earlier_fingerprint
+from ..agencies import replace_with_heirs
 from .packet_builder import check_message
 from .submission import (
     Submission,
@@ -71,6 +72,7 @@ def submit_recall(
     reason: str,
     recipients: Sequence[Organization] | None,
     staff: StaffInfo | None,
+    queue: bool = False,
 ) -> Submission:
     """Store the recall of a document: a new one, to those who are not asked already, or the one they have to answer.
 
@@ -86,11 +88,12 @@ def submit_recall(
         rounds = _list_rounds(tx, context, document_id)
     if rounds and rounds[0].is_refused:
         original, round_number = read_original(context, target), rounds[0].number
+        recipients = recipients or _select_everybody(context, target, frozenset())
         packet = build_recall(original, reason=reason, round_number=round_number, recipients=recipients, staff=staff)
-        return submit(context, _attach_if_needed(context, packet, original))
+        return submit(context, _attach_if_needed(context, packet, original), queue=queue)
     open_rounds = [entry for entry in rounds if entry.open_ids]
     asked_ids = frozenset[str]().union(*(entry.asked_ids for entry in open_rounds))
-    organizations = tuple(recipients or _select_all_recipients(context, target, are_some_asked=bool(open_rounds)))
+    organizations = tuple(recipients or _select_everybody(context, target, asked_ids))
     wanted_ids = frozenset(entry.id for entry in organizations) or asked_ids
     matching_round = next((entry for entry in open_rounds if entry.open_ids & wanted_ids), None)
     if matching_round is not None and wanted_ids <= asked_ids:
@@ -103,7 +106,7 @@ def submit_recall(
     packet = build_recall(
         original, reason=reason, round_number=len(rounds), recipients=unasked or organizations, staff=staff
     )
-    return submit(context, _attach_if_needed(context, packet, original))
+    return submit(context, _attach_if_needed(context, packet, original), queue=queue)
 
 
 def submit_update(
@@ -115,8 +118,10 @@ def submit_update(
     content_changed: bool,
     receivers: Sequence[ReceiverChange],
     staff: StaffInfo | None,
+    use_successors: bool = False,
+    queue: bool = False,
 ) -> Submission:
-    """Store a document as it is now as the update of one that was sent; arguments as of `build_update`.
+    """Store a document as it is now as the update of one that was sent; arguments as of `build_update` and `submit`.
 
     Raises:
         NotFound: no document was sent under that id.
@@ -133,7 +138,7 @@ def submit_update(
         receivers=receivers,
         staff=staff,
     )
-    return submit(context, packet)
+    return submit(context, packet, use_successors=use_successors, queue=queue)
 
 
 def submit_replacement(
@@ -143,6 +148,8 @@ def submit_replacement(
     replaces: Sequence[str | Replacement],
     reason: str,
     staff: StaffInfo | None,
+    use_successors: bool = False,
+    queue: bool = False,
 ) -> Submission:
     """Store a document that replaces others.
 
@@ -152,6 +159,8 @@ def submit_replacement(
         replaces: the documents it replaces; the holders of one that is named by its id are looked up.
         reason: why.
         staff: the officer in charge.
+        use_successors: as of `submit`.
+        queue: as of `submit`.
 
     Raises:
         NotFound: no document was sent under such an id.
@@ -162,7 +171,8 @@ def submit_replacement(
         replacements = [
             item if isinstance(item, Replacement) else _find_holders(tx, context, item) for item in replaces
         ]
-    return submit(context, build_replacement(document, replaces=replacements, reason=reason, staff=staff))
+    packet = build_replacement(document, replaces=replacements, reason=reason, staff=staff)
+    return submit(context, packet, use_successors=use_successors, queue=queue)
 
 
 def _find_holders(tx: Tx, context: ConnectorContext, document_id: str) -> Replacement:
@@ -187,16 +197,21 @@ def _list_rounds(tx: Tx, context: ConnectorContext, document_id: str) -> list[_R
     ]
 
 
-def _select_all_recipients(
-    context: ConnectorContext, target: DeliveryRow, *, are_some_asked: bool
+def _select_everybody(
+    context: ConnectorContext, target: DeliveryRow, asked_ids: frozenset[str]
 ) -> tuple[Organization, ...]:
-    """Select everybody who got a document; none where its packet is gone and some are asked already."""
+    """Select everybody who got a document, or has its place now; none where its packet is gone and some are asked.
+
+    Who is asked already under the code of before has to answer that.
+    """
     try:
-        return tuple(read_original(context, target).recipients)
+        everybody = read_original(context, target).recipients
     except (NotFound, StoreError):
-        if are_some_asked:
+        if asked_ids:
             return ()
         raise
+    unasked = [entry for entry in everybody if entry.id not in asked_ids]
+    return (*(entry for entry in everybody if entry.id in asked_ids), *replace_with_heirs(context, unasked))
 
 
 def _rebuild_recall(
@@ -351,6 +366,7 @@ def request_take_back(
                 recipient=organ_id,
                 message=text,
                 delivery_id=row.id,
+                hub=context.hub_name,
             )
         tx.recipients.record_request(row, asked_ids, request=TAKE_BACK_CODE, detail=reason)
 

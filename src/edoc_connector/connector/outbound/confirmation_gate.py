@@ -94,7 +94,11 @@ class ConfirmationGate(ForkAware):
         """List the confirmations that wait and may leave, but for what has to be known of the statuses."""
         with self._context.store.snapshot() as tx:
             rows = tx.outgoing.find_all(
-                self._context.agency, kind=CONFIRM, state=OutgoingState.READY, limit=MOST_IN_A_ROW
+                self._context.agency,
+                kind=CONFIRM,
+                state=OutgoingState.READY,
+                hub=self._context.hub_name,
+                limit=MOST_IN_A_ROW,
             )
             rows = [
                 row

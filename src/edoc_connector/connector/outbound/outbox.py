@@ -7,10 +7,11 @@ what became of it. A crash in between leaves a lease that runs out, and then an 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
-from ..._core import Text, describe_error, get_logger
+from ..._core import AnyFile, HeldFile, Text, bind_log_fields, describe_error, get_logger
 from ...errors import DuplicateDocument, EdocError, StoreError
 from ...hubs import MessageType
 from ...store import (
@@ -29,6 +30,7 @@ from .._context import ConnectorContext
 from .._recovery import recover_sending
 from .._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
 from .ack_sender import AckSender
+from .late_refusals import LateRefusals
 from .reconciler import FOUND_AFTER_RESTORE, Questions, Reconciler, build_wrong_id_error
 from .sent_copies import SentFinding
 from .submission import Submission, is_refused_by_hub, record_refusal
@@ -57,13 +59,14 @@ class Flushed:
 
 
 class Outbox:
-    """Sends what is queued.
+    """Sends what is queued and goes to one hub.
 
     Args:
         context: the store, the hub and the key.
 
     Attributes:
         ack_sender: sends statuses and confirmations.
+        late_refusals: finds what the hub refused after it took it.
     """
 
     def __init__(self, context: ConnectorContext) -> None:
@@ -71,6 +74,7 @@ class Outbox:
         self._reconciler = Reconciler(context)
         self._questions = Questions()
         self.ack_sender = AckSender(context, self._reconciler, self._questions)
+        self.late_refusals = LateRefusals(context, self._reconciler)
 
     def close(self) -> None:
         """End the threads."""
@@ -100,14 +104,18 @@ class Outbox:
         """
         row = self._claim_new(submission.row) if submission.is_new else self._claim_again(submission.row)
         if row is not None:
-            with self._context.lease_keeper.hold_all(DELIVERIES.table_name, [row.id]):
-                self._send_claimed_delivery(row)
+            with self._log_about(row), self._context.lease_keeper.hold_all(DELIVERIES.table_name, [row.id]):
+                self._send_claimed_delivery(row, packet=submission.packet)
             self._context.breaker.record_result(None)
+
+    def _log_about(self, row: DeliveryRow) -> AbstractContextManager[None]:
+        """Name a delivery in every line of the log that is written while it is worked on."""
+        return bind_log_fields(agency=row.agency, hub=self._context.hub_name, document_id=row.document_id)
 
     def _claim_new(self, row: DeliveryRow) -> DeliveryRow | None:
         try:
             with self._context.store.transaction() as tx:
-                return tx.deliveries.claim_known(row, self._context.lease)
+                return tx.deliveries.claim_known(row, self._context.lease, hub=self._context.hub_name)
         except LeaseLost:
             log.info("delivery %d was taken by another worker first", row.id)
             return None
@@ -123,20 +131,27 @@ class Outbox:
         after_id: int = 0,
         only_id: int | None = None,
         states: Collection[DeliveryState] = (DeliveryState.READY, DeliveryState.UNKNOWN),
+        is_trial: bool = False,
     ) -> DeliveryRow | None:
         with self._context.store.transaction() as tx:
             return tx.deliveries.claim_next(
                 self._context.lease,
                 agency=self._context.agency,
                 states=states,
-                longest_due_first=only_due and DeliveryState.READY not in states,
+                longest_due_first=is_trial or (only_due and DeliveryState.READY not in states),
                 only_due=only_due,
                 after_id=after_id,
                 only_id=only_id,
+                **self._context.list_claim_options(tx),
             )
 
-    def _send_claimed_delivery(self, row: DeliveryRow) -> None:
-        """Send the stored bytes of a claimed delivery, and write down the hub's answer."""
+    def _send_claimed_delivery(self, row: DeliveryRow, *, packet: HeldFile | None = None) -> None:
+        """Send the stored bytes of a claimed delivery, and write down the hub's answer.
+
+        Args:
+            row: the delivery.
+            packet: those bytes, where they were stored a moment ago; else they are read and checked by their hash.
+        """
         context = self._context
         context.hub.clear_exchanges()
         if row.was_unknown and (reported := self._find_report(row)) is not None:
@@ -152,9 +167,12 @@ class Outbox:
             if hub_copy is not None:
                 self._mark_delivery_sent(row, hub_copy.doc_id, FOUND_AFTER_RESTORE)
                 return
-            packet = context.store.spool.verify_file(row.spool_file, row.sha256)
             result = context.hub.send(
-                packet, message_type=MessageType.EDOC, sender=context.agency, on_progress=context.on_progress
+                self._find_packet(row, packet),
+                message_type=MessageType.EDOC,
+                sender=context.agency,
+                on_progress=context.on_progress,
+                document_id=row.document_id,
             )
         except DuplicateDocument as error:
             self._resolve_duplicate_delivery(row, error)
@@ -162,6 +180,10 @@ class Outbox:
             self._record_delivery_failure(row, error)
         else:
             self._mark_delivery_sent(row, result.doc_id or None)
+
+    def _find_packet(self, row: DeliveryRow, packet: HeldFile | None) -> AnyFile:
+        is_stored = packet is not None and packet.sha256 == row.sha256
+        return packet if packet and is_stored else self._context.store.spool.verify_file(row.spool_file, row.sha256)
 
     def _mark_delivery_sent(self, row: DeliveryRow, doc_id: str | None, detail: Text | str = "") -> None:
         with self._context.store.transaction() as tx:
@@ -326,7 +348,9 @@ class Outbox:
         if key is not None:
             row = self._claim_delivery(only_due=True, only_id=key)
             return (None, None) if row is None else (row.id, self._try_send_delivery(row))
-        row = self._claim_delivery(only_due=True, states=[DeliveryState.READY])
+        # On trial the hub gets what is due for the longest time: one that was refused already would close it again.
+        is_trial = self._context.breaker.is_on_trial()
+        row = self._claim_delivery(only_due=True, states=[DeliveryState.READY], is_trial=is_trial)
         if row is not None:
             return row.id, self._try_send_delivery(row)
         with self._questions.ask_next() as may_ask:
@@ -355,12 +379,13 @@ class Outbox:
             row = self._claim_delivery(only_due=only_due, states=[state], after_id=after_id)
 
     def _try_send_delivery(self, row: DeliveryRow) -> EdocError | None:
-        try:
-            with self._context.lease_keeper.hold_all(DELIVERIES.table_name, [row.id]):
-                self._send_claimed_delivery(row)
-        except EdocError as error:
-            log.warning("not sent: %s", error)
-            return error
+        with self._log_about(row):
+            try:
+                with self._context.lease_keeper.hold_all(DELIVERIES.table_name, [row.id]):
+                    self._send_claimed_delivery(row)
+            except EdocError as error:
+                log.warning("not sent: %s", error)
+                return error
         return None
 
     def _try_acks(self, *, only_due: bool) -> Iterator[_Tried]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NoReturn, TypeAlias
 
-from ..._core import Text, get_logger, make_lock
+from ..._core import Text, get_logger, make_lock, qualify_for_hub
 from ...edxml import StatusMessage
 from ...errors import DuplicateDocument, EdocError, HubError, OutcomeUnknown
 from ...hubs import MessageType, SentState
@@ -207,6 +207,17 @@ class Reconciler:
         """Whether the hub may have later statuses of the same lane that a restored store knows nothing of."""
         return isinstance(row, OutgoingRow) and self._context.store.identity.is_restoring
 
+    def list_own_copies(self, rows: Sequence[DeliveryRow]) -> list[tuple[DeliveryRow, tuple[SentState, ...]]]:
+        """Ask the hub for its list of what was sent, and find each document's rows in it: those with an id of it.
+
+        Raises:
+            EdocError: the hub did not say.
+        """
+        states = self._context.hub.sent_state(MessageType.EDOC)
+        with self._context.store.snapshot() as tx:
+            queries = [self._build_query(tx, row) for row in rows]
+        return [(row, find_own_copies(query, states)) for row, query in zip(rows, queries, strict=True)]
+
     def query_taken(self, row: SentRow) -> SentFinding:
         """Ask the hub about a message that it took once: by its id first, since lists end some time ago.
 
@@ -292,16 +303,20 @@ class Reconciler:
         return SentQuery(
             document_id="", sender=self._context.agency, recipients=frozenset({row.recipient or ""}),
             code=answered.code or "", title=None, not_before=self._find_earliest(row),
-            answered_id=answered.document_id or "", doc_id=row.hub_doc_id, copy_id=row.copy_doc_id,
+            answered_id=self._name(answered.document_id or ""), doc_id=row.hub_doc_id, copy_id=row.copy_doc_id,
         )  # fmt: skip
 
     def _build_document_query(self, tx: Tx, row: DeliveryRow) -> SentQuery:
         recipients = tx.recipients.load([row.id])[row.id]
         return SentQuery(
-            document_id=row.document_id, sender=self._context.agency, code=row.code, title=row.subject,
+            document_id=self._name(row.document_id), sender=self._context.agency, code=row.code, title=row.subject,
             recipients=frozenset(one.organ_id for one in recipients), not_before=self._find_earliest(row),
             doc_id=row.hub_doc_id,
         )  # fmt: skip
+
+    def _name(self, document_id: str) -> str:
+        """Name a DocumentId as the hub's client names those in the hub's list."""
+        return qualify_for_hub(document_id, self._context.hub_name)
 
     def _find_earliest(self, row: SentRow) -> datetime:
         """Find since when a message may be at the hub: in a restored store, since the backup."""

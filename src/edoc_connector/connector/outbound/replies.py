@@ -13,8 +13,14 @@ from ...store import CHANGE_BY_ANSWER, ReceiptRow, ReceiptState, Tx, describe_co
 from .._change_rules import KIND_NAMES_VI, NEW_KIND, TAKE_BACK_KIND, WITHDRAWING_KINDS
 from .._context import ConnectorContext
 from ..naming import find_agency_codes, find_document_of, find_same_code, match_receipts
+from .ack_sender import must_report
 
 ANSWERABLE_STATES = frozenset({ReceiptState.HANDLED, ReceiptState.CONFIRMED})
+
+_TOLD_BY_HUB = Text(
+    f"{describe_code(StatusCode.ARRIVED)}: the hub tells the sender when the packet is confirmed",
+    f"{describe_code(StatusCode.ARRIVED, vi=True)}: trục tự báo nơi gửi khi gói tin được xác nhận",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +183,18 @@ def record_answer(tx: Tx, row: ReceiptRow, reply: StatusReply, *, targets: Colle
 
 
 def _enqueue_status(tx: Tx, context: ConnectorContext, receipt: ReceiptRow, reply: StatusReply) -> Text:
-    """Queue a status, and return its description."""
+    """Queue a status, and return its description; 01 is not queued where the hub tells it with the confirmation."""
+    at_hub = context.near_hub(receipt.hub)
+    if reply.code == StatusCode.ARRIVED and at_hub.capabilities.confirms_arrival:
+        return _TOLD_BY_HUB
     tx.outgoing.enqueue_status(
         agency=receipt.agency,
         code=reply.code,
         recipient=receipt.sender or "",
         message=build_reply_message(context, receipt, reply, at=tx.now).model_dump_json(),
         receipt_id=receipt.id,
+        hub=receipt.hub,
+        is_tied=must_report(at_hub, reply.code),
     )
     en, vi = describe_code(reply.code), describe_code(reply.code, vi=True)
     return Text(f"{en} {reply.description or ''}".strip(), f"{vi} {reply.description or ''}".strip())

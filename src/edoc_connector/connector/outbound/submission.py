@@ -7,23 +7,29 @@ office cannot change. The outbox sends what comes of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from ..._core import Text
+from ..._core import UNOBSERVED, HeldFile, Operation, Text
 from ...edxml import BusinessType, Document, read
 from ...errors import DocumentError, EdocError, NotFound, PacketRefused, StatusNotAllowed, UnknownRecipient
+from ...hubs import MessageType
 from ...store import DELIVERIES, DeliveryRow, DeliveryState, NewDelivery, SpoolFile, Tx, require_same_document
 from .._change_rules import KIND_BY_TYPE, WITHDRAWING_KINDS, select_target_ids
 from .._context import ConnectorContext
 from .._fingerprint import compute_fingerprint
 from .._retry import NO_ERROR
-from .packet_builder import build_packet, check_message
+from ..agencies import address_document
+from ..naming import find_same_code
+from .deadlines import compute_deadline
+from .packet_builder import build_packet, check_message, measure_packet
 
 REFUSED = "refused"
 
-_HEAD_START = timedelta(seconds=5)  # after which a delivery counts as one that waits for anybody to send it
+# After which a delivery counts as one that waits for anybody to send it. Who only queues it has none.
+_HEAD_START = timedelta(seconds=5)
 
 # The hub looked at the packet and said no to it. Any other end leaves room for doubt, a duplicate most of all.
 _REFUSAL_ERRORS = (PacketRefused, UnknownRecipient)
@@ -36,28 +42,63 @@ class Submission:
     Args:
         row: the delivery.
         is_new: whether it was stored just now, and is the caller's to send.
+        packet: of a new one whose packet is small, the bytes that were stored.
     """
 
     row: DeliveryRow
     is_new: bool = False
+    packet: HeldFile | None = None
 
 
-def submit(context: ConnectorContext, document: Document) -> Submission:
+def submit(
+    context: ConnectorContext,
+    document: Document,
+    *,
+    deadline: datetime | timedelta | None = None,
+    use_successors: bool = False,
+    queue: bool = False,
+) -> Submission:
     """Store a document as a delivery, or find the one that is there.
 
     A delivery that failed is ``ready`` again: its caller sends it once more. One that the hub refused, and certainly
     never took, may be corrected.
 
+    Args:
+        context: the store and the key.
+        document: the document.
+        use_successors: whether the heir takes the place of a recipient whose code ended.
+        deadline: until when it is to be with every recipient; that of a known delivery is changed.
+        queue: whether its caller leaves it to others to send it, who may begin at once.
+
     Raises:
+        InvalidQuery: the deadline is over already, or has no zone.
         DocumentError: the document breaks rules of the standard, or is not ours.
+        RecipientEnded: a recipient's code ended, and its heir may not take its place.
         AttachmentError: a file to attach is gone or empty.
         DocumentIdConflict: another document was stored under its id.
         SigningError: the key cannot be used.
         StoreError: the store could not do it.
     """
+    observed = context.hub.telemetry.observe(Operation.QUEUE, MessageType.EDOC) if queue else UNOBSERVED
+    with observed:
+        submission = _store(context, document, deadline, use_successors=use_successors, queue=queue)
+        observed.note(document_id=submission.row.document_id)
+    return submission
+
+
+def _store(
+    context: ConnectorContext,
+    document: Document,
+    deadline: datetime | timedelta | None,
+    *,
+    use_successors: bool,
+    queue: bool,
+) -> Submission:
     checked_at = context.store.clock()
+    due = compute_deadline(context, document, deadline)
     check_message(context, document, at=checked_at)
     _require_own_sender(context, document)
+    document = address_document(context, document, use_successors=use_successors)
     fingerprint = compute_fingerprint(document)  # reads the files, before the store is asked
     with context.store.snapshot() as tx:
         existing = tx.deliveries.find_by_document_id(context.agency, document.id)
@@ -66,25 +107,83 @@ def submit(context: ConnectorContext, document: Document) -> Submission:
         can_correct = existing is not None and existing.fingerprint != fingerprint and is_correctable(tx, existing)
     if existing is None:
         file = build_packet(context, document, at=checked_at, already_checked=True)
-        return _add_delivery(context, _build_new_delivery(context, document, fingerprint, file), document)
+        new_delivery = _build_new_delivery(context, document, fingerprint, file, due)
+        submission = _add_delivery(context, new_delivery, document, head_start=timedelta() if queue else _HEAD_START)
+        return replace(submission, packet=file.held) if submission.is_new else submission
     if can_correct:
         file = build_packet(context, document, at=checked_at, already_checked=True)
-        return _correct_delivery(context, existing, _build_new_delivery(context, document, fingerprint, file), document)
+        corrected = _build_new_delivery(context, document, fingerprint, file, due)
+        return _correct_delivery(context, existing, corrected, document)
     same_delivery = require_same_document(existing, fingerprint)
+    if deadline is not None:
+        _change_deadline(context, same_delivery, deadline)
     if has_lost_packet(context, same_delivery):
         return rebuild(context, same_delivery, document)
     return resubmit(context, same_delivery)
 
 
+def _change_deadline(context: ConnectorContext, row: DeliveryRow, deadline: datetime | timedelta) -> None:
+    """Give a known delivery another deadline; a span counts from when it was stored: a repeated call changes none."""
+    moment = row.created_at + deadline if isinstance(deadline, timedelta) else deadline
+    if moment != row.deadline:
+        with context.store.transaction() as tx:
+            tx.deliveries.set_deadline(row, moment)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What sending a document would do.
+
+    Args:
+        document_id: the DocumentId.
+        size: bytes of the packet.
+        is_signed: whether it is signed.
+        largest: most bytes that the hub takes; None where it names no limit.
+        known_state: where the delivery stands that the document is already; None for a new one.
+    """
+
+    document_id: str
+    size: int
+    is_signed: bool
+    largest: int | None
+    known_state: DeliveryState | None
+
+
+def preview(context: ConnectorContext, document: Document, *, use_successors: bool = False) -> Preview:
+    """Do what `submit` does before anything is stored: check a document, look for its delivery, build and sign it.
+
+    Raises:
+        EdocError: as for `submit`.
+    """
+    checked_at = context.store.clock()
+    check_message(context, document, at=checked_at)
+    _require_own_sender(context, document)
+    document = address_document(context, document, use_successors=use_successors)
+    with context.store.snapshot() as tx:
+        existing = tx.deliveries.find_by_document_id(context.agency, document.id)
+        if existing is not None and not is_correctable(tx, existing):
+            require_same_document(existing, compute_fingerprint(document, stored=existing.fingerprint))
+    size, is_signed = measure_packet(context, document, at=checked_at)
+    return Preview(
+        document_id=document.id,
+        size=size,
+        is_signed=is_signed,
+        largest=context.packet_profile.max_packet,
+        known_state=None if existing is None else DeliveryState(existing.state),
+    )
+
+
 # -- a new delivery
 
 
-def _add_delivery(context: ConnectorContext, new_delivery: NewDelivery, document: Document) -> Submission:
+def _add_delivery(
+    context: ConnectorContext, new_delivery: NewDelivery, document: Document, *, head_start: timedelta
+) -> Submission:
     """Store a delivery whose caller has a head start: only after that it counts as one that waits to be sent."""
     row = None
     try:
         with context.store.transaction() as tx:
-            row = tx.deliveries.add(new_delivery, due_at=tx.now + _HEAD_START)
+            row = tx.deliveries.add(new_delivery, due_at=tx.now + head_start)
             is_ours = row.spool_file == new_delivery.spool_file
             if is_ours:
                 _record_request(tx, context, document)
@@ -96,7 +195,7 @@ def _add_delivery(context: ConnectorContext, new_delivery: NewDelivery, document
 
 
 def _build_new_delivery(
-    context: ConnectorContext, document: Document, fingerprint: str, file: SpoolFile
+    context: ConnectorContext, document: Document, fingerprint: str, file: SpoolFile, deadline: datetime | None
 ) -> NewDelivery:
     if document.issued_on is None:
         raise ValueError("a document without a date passed the rules")
@@ -114,6 +213,9 @@ def _build_new_delivery(
         size=file.size,
         fingerprint=fingerprint,
         recipients=tuple((recipient.id, recipient.name) for recipient in document.recipients),
+        hub=context.hub_name,
+        deadline=deadline,
+        deadline_due=deadline,
     )
 
 
@@ -126,8 +228,17 @@ def _record_request(tx: Tx, context: ConnectorContext, document: Document) -> No
     for document_id in select_target_ids(document):
         target = tx.deliveries.find_by_document_id(context.agency, document_id)
         if target is not None:
-            asked_ids = [organ_id for organ_id in _list_recipient_ids(tx, target) if organ_id in recipient_ids]
+            held_by = _list_recipient_ids(tx, target)
+            asked_ids = _list_asked_recipients(tx, context, held_by, recipient_ids)
             tx.recipients.record_request(target, asked_ids, request=kind, detail=document.business.reason or "")
+
+
+def _list_asked_recipients(
+    tx: Tx, context: ConnectorContext, held_by: Sequence[str], recipient_ids: Collection[str]
+) -> list[str]:
+    """List the recipients of a document that are asked, by their own codes or those of their heirs."""
+    found = {find_same_code(tx, context.agency, recipient_id, held_by) for recipient_id in recipient_ids}
+    return [organ_id for organ_id in held_by if organ_id in found]
 
 
 # -- a delivery that failed

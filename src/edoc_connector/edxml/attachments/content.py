@@ -235,13 +235,13 @@ class ZippedContent(_MeasuredContent):
             raise AttachmentError(
                 f"the zip around attachment {self._name!r} is more than a wrapping of one file: {fault}; ask the "
                 "sender to attach each file by itself",
-                vi=f"zip bọc tệp đính kèm {self._name!r} không chỉ chứa đúng một tệp: {fault}; đề nghị bên gửi đính "
+                vi=f"zip bọc tệp đính kèm {self._name!r} không chỉ chứa đúng một tệp: {fault}; đề nghị nơi gửi đính "
                 "kèm riêng từng tệp",
             ) from fault
         except ZipError as fault:
             raise AttachmentError.withholding(
                 f"attachment '{{name}}' cannot be unzipped: {fault}; ask the sender for it again",
-                vi=f"không giải nén được tệp đính kèm '{{name}}': {fault}; đề nghị bên gửi gửi lại",
+                vi=f"không giải nén được tệp đính kèm '{{name}}': {fault}; đề nghị nơi gửi gửi lại",
                 hidden={"name": self._name},
             ) from fault
         with self._zip.open() as packed:
@@ -439,7 +439,7 @@ def _decode_pieces(name: str, text: Iterator[bytes]) -> Generator[bytes, None, N
     except (binascii.Error, expat.ExpatError) as error:
         raise AttachmentError.withholding(
             f"attachment '{{name}}' cannot be decoded: {error}; ask the sender for it again",
-            vi=f"không giải mã được tệp đính kèm '{{name}}': {error}; đề nghị bên gửi gửi lại",
+            vi=f"không giải mã được tệp đính kèm '{{name}}': {error}; đề nghị nơi gửi gửi lại",
             hidden={"name": name},
         ) from error
 

@@ -5,7 +5,7 @@ from .codes import BusinessType, DocumentType, Priority, StatusCode
 from .dates import VIETNAM
 from .document_id import DocumentIdParts, compose_document_id
 from .document_name import DocumentName
-from .field_problems import FieldProblem
+from .field_problems import FieldProblem, list_field_problems
 from .model import (
     Business,
     CheckableMessage,
@@ -89,6 +89,7 @@ __all__ = [
     "facts",
     "find_hidden_character",
     "find_mark",
+    "list_field_problems",
     "list_unsealed_fields",
     "list_unsealed_parts",
     "normalise",

@@ -12,11 +12,20 @@ import unicodedata
 from enum import StrEnum
 from typing import Any
 
+from ..._core import Labelled, Text, label_members
+
 MAX_LOOKED_AT = 2000
 """Characters of a text that are looked at: four times the longest subject, and few enough to normalise quickly."""
 
 
-class Classification(StrEnum):
+@label_members(
+    {
+        "Mật": Text("confidential", "Mật"),
+        "Tối mật": Text("secret", "Tối mật"),
+        "Tuyệt mật": Text("top secret", "Tuyệt mật"),
+    }
+)
+class Classification(Labelled, StrEnum):
     """Level of a state secret (Law 29/2018/QH14, Article 8), by its Vietnamese name in any spelling of it."""
 
     CONFIDENTIAL = "Mật"

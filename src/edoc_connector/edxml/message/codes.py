@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from enum import IntEnum, StrEnum
 
+from ..._core import Labelled, Text, label_members
 
-class StatusCode(StrEnum):
+
+@label_members(
+    {
+        "01": Text("arrived", "Đã đến"),
+        "02": Text("rejected", "Từ chối tiếp nhận"),
+        "03": Text("accepted", "Đã tiếp nhận"),
+        "04": Text("assigned", "Phân công"),
+        "05": Text("processing", "Đang xử lý"),
+        "06": Text("completed", "Hoàn thành"),
+        "13": Text("take-back requested", "Lấy lại"),
+        "15": Text("change agreed", "Đồng ý"),
+        "16": Text("change refused", "Từ chối"),
+    }
+)
+class StatusCode(Labelled, StrEnum):
     """Business status codes (Decision 28/2018/QĐ-TTg)."""
 
     ARRIVED = "01"
@@ -18,42 +33,22 @@ class StatusCode(StrEnum):
     CHANGE_AGREED = "15"
     CHANGE_REFUSED = "16"
 
-    @property
-    def vi(self) -> str:
-        """The name in Vietnamese, as clerks know it."""
-        return _STATUS_NAMES[self][0]
 
-    @property
-    def en(self) -> str:
-        """The name in English."""
-        return _STATUS_NAMES[self][1]
-
-
-_STATUS_NAMES = {
-    StatusCode.ARRIVED: ("Đã đến", "arrived"),
-    StatusCode.REJECTED: ("Từ chối tiếp nhận", "rejected"),
-    StatusCode.ACCEPTED: ("Đã tiếp nhận", "accepted"),
-    StatusCode.ASSIGNED: ("Phân công", "assigned"),
-    StatusCode.PROCESSING: ("Đang xử lý", "processing"),
-    StatusCode.COMPLETED: ("Hoàn thành", "completed"),
-    StatusCode.TAKE_BACK: ("Lấy lại", "take-back requested"),
-    StatusCode.CHANGE_AGREED: ("Đồng ý", "change agreed"),
-    StatusCode.CHANGE_REFUSED: ("Từ chối", "change refused"),
-}
-
-
-class BusinessType(IntEnum):
+@label_members(
+    {
+        0: Text("new document", "Văn bản mới"),
+        1: Text("recall", "Thu hồi"),
+        2: Text("update", "Cập nhật"),
+        3: Text("replacement", "Thay thế"),
+    }
+)
+class BusinessType(Labelled, IntEnum):
     """Kinds of document packet: a new document, or a change of an earlier one (BussinessDocType)."""
 
     NEW = 0
     RECALL = 1
     UPDATE = 2
     REPLACE = 3
-
-    @property
-    def vi(self) -> str:
-        """The name in Vietnamese, as clerks know it."""
-        return ("Văn bản mới", "Thu hồi", "Cập nhật", "Thay thế")[self]
 
     @property
     def asks_answer(self) -> bool:
@@ -66,14 +61,29 @@ class BusinessType(IntEnum):
         return self in (BusinessType.RECALL, BusinessType.REPLACE)
 
 
-class DocumentType(IntEnum):
+@label_members(
+    {
+        1: Text("legal document", "Văn bản quy phạm pháp luật"),
+        2: Text("administrative document", "Văn bản hành chính"),
+    }
+)
+class DocumentType(Labelled, IntEnum):
     """Kinds of document (DocumentType/Type)."""
 
     LEGAL = 1
     ADMINISTRATIVE = 2
 
 
-class Priority(IntEnum):
+@label_members(
+    {
+        0: Text("normal", "Thường"),
+        1: Text("urgent", "Khẩn"),
+        2: Text("very urgent", "Thượng khẩn"),
+        3: Text("express", "Hỏa tốc"),
+        4: Text("express, at a set time", "Hỏa tốc hẹn giờ"),
+    }
+)
+class Priority(Labelled, IntEnum):
     """Urgency (OtherInfo/Priority)."""
 
     NORMAL = 0
@@ -81,8 +91,3 @@ class Priority(IntEnum):
     VERY_URGENT = 2
     EXPRESS = 3
     EXPRESS_TIMED = 4
-
-    @property
-    def vi(self) -> str:
-        """The name in Vietnamese, as printed on the document."""
-        return ("Thường", "Khẩn", "Thượng khẩn", "Hỏa tốc", "Hỏa tốc hẹn giờ")[self]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,8 +66,7 @@ _CONSEQUENCE = "default_factory_not_called"
 
 def build_field_error(error: pydantic.ValidationError) -> InvalidFields:
     """Build the error for values that a model does not take."""
-    faults = error.errors(include_url=False, include_input=False)
-    problems = [_build_problem(fault) for fault in faults if fault["type"] != _CONSEQUENCE]
+    problems = list_field_problems(error.errors(include_url=False, include_input=False))
     words = Text(
         "; ".join(f"{problem.field or 'JSON'}: {problem.message}" for problem in problems),
         "; ".join(f"{problem.field or 'JSON'}: {problem.message_vi}" for problem in problems),
@@ -77,6 +76,11 @@ def build_field_error(error: pydantic.ValidationError) -> InvalidFields:
         vi=f"Không tạo được {error.title} từ các giá trị này: {words.vi}. Hãy sửa lại.",
         problems=problems,
     )
+
+
+def list_field_problems(faults: Iterable[ErrorDetails]) -> list[FieldProblem]:
+    """List the fields that pydantic found wrong, in words of ours."""
+    return [_build_problem(fault) for fault in faults if fault["type"] != _CONSEQUENCE]
 
 
 def _build_problem(fault: ErrorDetails) -> FieldProblem:

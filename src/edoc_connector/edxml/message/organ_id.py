@@ -8,11 +8,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from ..._core import Page
+from ..._core import Labelled, Page, Text, label_members
 from ...errors import InvalidQuery
 
 
-class CodeSystem(StrEnum):
+@label_members(
+    {
+        "QCVN 102:2016": Text("QCVN 102:2016", "QCVN 102:2016"),
+        "20/2020/QĐ-TTg": Text("Decision 20/2020/QĐ-TTg", "Quyết định 20/2020/QĐ-TTg"),
+        "other": Text("another form", "dạng khác"),
+    }
+)
+class CodeSystem(Labelled, StrEnum):
     """The systems of codes."""
 
     QCVN_102 = "QCVN 102:2016"

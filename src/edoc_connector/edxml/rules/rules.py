@@ -366,7 +366,7 @@ STATUS_RULES = (
         build_required_rule(
             f"{QCVN}: MessageHeader/ResponseFor/OrganId",
             ", the sender of the document that the status is about",
-            " (bên gửi văn bản được phản hồi)",
+            " (nơi gửi văn bản được phản hồi)",
         ),
         "response_for.organ_id",
         "MessageHeader/ResponseFor/OrganId",

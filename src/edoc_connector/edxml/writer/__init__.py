@@ -2,7 +2,7 @@
 
 from .add_attachments import add_attachments
 from .form import PacketForm
-from .write import EnvelopedSigner, SealMaker, complete, refuse, write
+from .write import EnvelopedSigner, SealMaker, complete, refuse, write, write_to_memory
 
 __all__ = [
     "EnvelopedSigner",
@@ -12,4 +12,5 @@ __all__ = [
     "complete",
     "refuse",
     "write",
+    "write_to_memory",
 ]

@@ -8,6 +8,7 @@ on the way. The signature stands before the attachments: its space is left blank
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -98,10 +99,35 @@ def write(
     """
     if not checked:
         refuse(problems(message, at=at))
-    written = complete(message) if isinstance(message, Document) else message
-    plan = _build_plan(written, at, signature is not None, seal, form or PacketForm())
+    plan = _build_plan(_complete_message(message), at, signature is not None, seal, form or PacketForm())
     with open_atomic(Path(to), durable=durable) as out:
         _write_stream(plan, out, signature)
+
+
+def write_to_memory(
+    message: Message,
+    *,
+    at: datetime,
+    signature: EnvelopedSigner | None = None,
+    seal: SealMaker | None = None,
+    form: PacketForm | None = None,
+) -> bytes:
+    """Write a small packet, in which no error was found, and return its bytes; they are those that `write` writes.
+
+    Args:
+        message: the document or status, checked by `problems`.
+        at: the time of writing, aware; it goes into the sender's TraceHeader.
+        signature: signs the packet.
+        seal: makes the seal, which becomes the last attachment; for documents.
+        form: what a hub asks for beyond the standard.
+
+    Raises:
+        AttachmentError: a file to attach is missing, empty or unreadable.
+    """
+    out = io.BytesIO()
+    plan = _build_plan(_complete_message(message), at, signature is not None, seal, form or PacketForm())
+    _write_stream(plan, out, signature)
+    return out.getvalue()
 
 
 def refuse(found: Sequence[Problem]) -> None:
@@ -131,6 +157,10 @@ def complete(document: Document) -> Document:
     if document.priority is None and _has_any_content(rows, document):
         values["priority"] = Priority.NORMAL
     return document.model_copy(update=values) if values else document
+
+
+def _complete_message(message: Message) -> Message:
+    return complete(message) if isinstance(message, Document) else message
 
 
 _TextMaker: TypeAlias = Callable[[], Iterator[bytes]]

@@ -95,6 +95,7 @@ class Edocservice:
             confirms_all_statuses=True,
             status_prefix=STATUS_PREFIX,
             rebuilds_documents=True,
+            directory_scope=self.directory_root or self.system_id,
             packet=self._build_profile(),
         )
 

@@ -22,6 +22,7 @@ from ..endpoint import (
     require_settings,
 )
 from ..messages import build_protocol_error
+from ..packet_hash import require_sendable
 from ..profile import MIB, HubCapabilities, PacketProfile
 from ..results import Agency, Fetched, MessageType, Outcome, SendResult, SentState, Waiting
 from ..wire import FileBody, Flow, Progress, WireRequest, WireResponse
@@ -34,7 +35,7 @@ from .messages import (
     UNUSABLE_WINDOW,
     build_no_sent_list_error,
 )
-from .multipart import build_form, require_sendable
+from .multipart import build_form
 from .windows import format_day, split_windows
 
 

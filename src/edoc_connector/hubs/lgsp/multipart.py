@@ -7,8 +7,6 @@ import secrets
 from pathlib import Path
 
 from ..._core import AnyFile, get_path
-from ..messages import build_unreadable_packet_error
-from ..packet_hash import require_size
 from ..results import MessageType
 from ..wire import FileBody
 from .calls import XML
@@ -33,20 +31,6 @@ def build_form(packet: AnyFile, message_type: MessageType) -> tuple[str, FileBod
     )
     body = FileBody(packet, head=head.encode("ascii"), tail=f"\r\n--{boundary}--\r\n".encode("ascii"))
     return f"multipart/form-data; boundary={boundary}", body
-
-
-def require_sendable(packet: AnyFile, *, limit: int) -> None:
-    """Refuse a packet that is missing, empty or too large before anything is sent.
-
-    Raises:
-        AttachmentError: it is.
-    """
-    path = get_path(packet)
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise build_unreadable_packet_error(path, error) from error
-    require_size(path, size, limit=limit)
 
 
 def _name_file(path: Path) -> str:

@@ -15,6 +15,7 @@ from ..._version import __version__
 from ..dialect import SECRET
 from ..endpoint import UNUSABLE_ENDPOINT, UNUSABLE_USER_AGENT, is_usable_endpoint, require_settings
 from ..messages import build_protocol_error
+from ..profile import HubCapabilities
 from ..results import (
     Agency,
     AgencyChange,
@@ -85,6 +86,11 @@ class Vxp:
             )
         )
         object.__setattr__(self, "endpoint", self.endpoint.rstrip("/"))
+
+    @property
+    def capabilities(self) -> HubCapabilities:
+        """What the hub can do."""
+        return HubCapabilities(tells_directory_changes=True)
 
     def send(
         self,

@@ -62,6 +62,27 @@ def load_p12(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
     return _build_signer(uri, load_keys(data, store.key, password), named or found, found, clock)
 
 
+def open_private_key(uri: KeyUri, secrets: Secrets) -> PrivateKey:
+    """Open the private key of a PEM or PKCS#12 file, whether it has a certificate or not.
+
+    Raises:
+        SigningError: the file cannot be opened, holds no key or several, or one that cannot sign packets.
+    """
+    uri.refuse_other_attributes("cert", "secret", "algorithm", "fingerprint")
+    data = read_key_file(uri.path)
+    if uri.scheme == "p12":
+        store, _ = _open_p12(uri, decode_pkcs12(data, uri), secrets)
+        keys: list[object] = [] if store.key is None else [store.key]
+    else:
+        keys = [_open_pem(uri, found.group(), secrets) for found in _KEY_BLOCK.finditer(_as_text(data))]
+    if len(keys) != 1:
+        raise _not_one_key_error(uri.path, len(keys))
+    (key,) = keys
+    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise unusable_key_error(key)
+    return key
+
+
 def load_certificates(path: str) -> list[x509.Certificate]:
     """Load the certificates of a file, in any of the forms that authorities hand out.
 
@@ -161,6 +182,13 @@ def _build_signer(
         certificates=order_chain(leaf, [*certificates, *further]),
         algorithm=choose_algorithm(key, uri.algorithm),
         clock=clock,
+    )
+
+
+def _not_one_key_error(path: str, count: int) -> SigningError:
+    return SigningError(
+        f"{path} holds {count} private keys; name a file with the one that the certificate is for",
+        vi=f"{path} có {count} khóa riêng; hãy chỉ tệp chỉ chứa khóa cần xin chứng thư số",
     )
 
 

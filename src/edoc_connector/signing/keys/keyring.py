@@ -36,6 +36,7 @@ class KeyStatus:
     Args:
         name: the key's name in the configuration; it holds no secret.
         certificate: the certificate, None where the key cannot be loaded.
+        chain: the certificates that the key brings beside it.
         algorithm: name of the signature algorithm.
         usage: the uses of the key by their names in RFC 5280, 4.2.1.3; empty where the certificate names none.
         days_left: whole days until the certificate expires; negative where it has.
@@ -47,6 +48,7 @@ class KeyStatus:
 
     name: str
     certificate: x509.Certificate | None = None
+    chain: tuple[x509.Certificate, ...] = ()
     algorithm: SignatureAlgorithm | None = None
     usage: tuple[str, ...] = ()
     days_left: int | None = None
@@ -74,6 +76,7 @@ def key_status(signer: Signer, *, name: str = "", at: datetime | None = None) ->
     status = KeyStatus(
         name=name,
         certificate=certificate,
+        chain=tuple(signer.certificates[1:]),
         algorithm=algorithm,
         usage=key_usage(certificate),
         days_left=left,

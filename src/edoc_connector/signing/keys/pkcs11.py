@@ -6,7 +6,7 @@ The key never leaves the token: the token gets SignedInfo, or its hash, and give
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -16,7 +16,7 @@ from cryptography import x509
 
 from ..._core import make_lock, notice_fork
 from ...errors import SigningError
-from ..algorithms import SIGNATURES, SignatureAlgorithm, is_valid_signature, list_algorithms
+from ..algorithms import SIGNATURES, PublicKey, SignatureAlgorithm, is_valid_signature, list_algorithms
 from ..pki import order_chain
 from ..signer import Certified, Clock, choose_algorithm
 from .files import load_certificates
@@ -24,6 +24,7 @@ from .pkcs11_errors import list_session_errors, token_error
 from .pkcs11_library import is_not_initialised
 from .pkcs11_objects import (
     find_candidates,
+    find_public_key,
     list_private_keys,
     no_certificate_error,
     read_attribute,
@@ -280,6 +281,65 @@ class TokenSigner(Certified):
     def _ask_pin_each_time(self, open_key: _OpenKey) -> str | None:
         """Ask the PIN where the key wants it for every signature, as keys for qualified signatures may."""
         return ask_pin(open_key.connection.token_key, self._uri, self._pin) if open_key.needs_pin_each_time else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestKey:
+    """A key for which a certificate is asked: it needs none yet; one on a token, while its session is open.
+
+    Args:
+        public_key: its public part.
+        algorithm: name of the signature algorithm.
+        sign: gives the signature value of data; of ECDSA r‖s.
+    """
+
+    public_key: PublicKey
+    algorithm: SignatureAlgorithm
+    sign: Callable[[bytes], bytes]
+
+
+@contextmanager
+def open_token_key(uri: KeyUri, secrets: Secrets) -> Iterator[RequestKey]:
+    """Open a key on a token that may have no certificate yet.
+
+    Raises:
+        SigningError: the token cannot be used, there is no such key, or its public part is not told.
+    """
+    token_uri = TokenUri.parse(uri)
+    require_pkcs11()
+    source = uri.query.get("pin-source", (uri.redacted,))[0]
+    connection = acquire(token_uri, lambda: secrets(source))
+    try:
+        with _as_token_errors(connection, token_uri):
+            key = require_one_key(list_private_keys(connection.session, token_uri), connection.session, token_uri)
+            public_key = find_public_key(connection.session, key, token_uri)
+            needs_pin = bool(read_attribute(key, "ALWAYS_AUTHENTICATE"))
+        algorithm = choose_algorithm(public_key, uri.algorithm)
+
+        def sign(data: bytes) -> bytes:
+            mechanism, parameter, prepared = prepare_input(algorithm, data, connection.mechanisms)
+            pin = ask_pin(connection.token_key, token_uri, lambda: secrets(source)) if needs_pin else None
+            with _as_token_errors(connection, token_uri, pin):
+                value: bytes = key.sign(prepared, mechanism=mechanism, mechanism_param=parameter, pin=pin)
+            return value
+
+        yield RequestKey(public_key=public_key, algorithm=algorithm, sign=sign)
+    finally:
+        release(connection)
+
+
+@contextmanager
+def _as_token_errors(connection: Connection, uri: TokenUri, pin: str | None = None) -> Iterator[None]:
+    """Use the session alone, and turn the token's refusals into errors of ours."""
+    import pkcs11
+
+    try:
+        with connection.lock:
+            yield
+    except pkcs11.PKCS11Error as error:
+        if pin is not None:
+            raise pin_error(error, connection.token_key, uri, pin) from error
+        raise token_error(error, uri.redacted) from error
 
 
 class _SessionLost(Exception):

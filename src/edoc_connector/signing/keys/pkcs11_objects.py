@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from ..._core import get_logger
 from ...errors import SigningError
+from ..algorithms import PublicKey
 from ..pki import find_leaf, read_certificate
 from .pkcs11_errors import list_session_errors
 from .pkcs11_session import TokenUri
@@ -96,6 +98,53 @@ def find_candidates(session: pkcs11.Session, key: Any, configured: Sequence[x509
         possible=[certificate for certificate, answer in answers if answer is None],
         all=list(configured) or [certificate for _, certificate in pairs],
     )
+
+
+def find_public_key(session: pkcs11.Session, key: Any, uri: TokenUri) -> PublicKey:
+    """Find the public part of a private key: what the token tells of the key itself, else of its public object.
+
+    Raises:
+        SigningError: the token tells nothing of it.
+    """
+    numbers = read_attribute(key, "MODULUS"), read_attribute(key, "PUBLIC_EXPONENT")
+    if all(numbers):
+        modulus, exponent = (int.from_bytes(one, "big") for one in numbers)
+        return rsa.RSAPublicNumbers(exponent, modulus).public_key()
+    object_id = read_attribute(key, "ID")
+    known = {"ID": object_id} if object_id else {"LABEL": read_attribute(key, "LABEL")}
+    for found in _search(session, "PUBLIC_KEY", known):
+        public = _read_public_key(found)
+        if public is not None:
+            return public
+    certain = find_candidates(session, key, ()).certain
+    for certificate in certain:
+        certified = certificate.public_key()
+        if isinstance(certified, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+            return certified
+    raise SigningError(
+        f"the token does not tell the public part of {uri.redacted}; write its public key to the token under the key's "
+        "id, or have the vendor's tool make the request",
+        vi=f"thiết bị không cho biết phần công khai của {uri.redacted}; hãy ghi khóa công khai vào thiết bị với cùng "
+        "id, hoặc dùng công cụ của hãng để tạo yêu cầu",
+    )
+
+
+def _read_public_key(found: Any) -> PublicKey | None:
+    """Read a public key's object; None where it is of another kind, or the token tells too little."""
+    from pkcs11 import KeyType
+    from pkcs11.util.ec import encode_ec_public_key
+    from pkcs11.util.rsa import encode_rsa_public_key
+
+    encoders = {KeyType.EC: encode_ec_public_key, KeyType.RSA: encode_rsa_public_key}
+    encode = encoders.get(read_attribute(found, "KEY_TYPE"))
+    if encode is None:
+        return None
+    try:
+        public = load_der_public_key(encode(found))
+    except ValueError as error:
+        log.warning("a public key on the token cannot be read and is left out: %s", error)
+        return None
+    return public if isinstance(public, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) else None
 
 
 def no_certificate_error(uri: TokenUri) -> SigningError:

@@ -19,6 +19,7 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from ..._core import Labelled, Text, label_members
 from ...edxml import CodeSystem, OrganId
 from ...errors import ConfigError
 from .certificates import fingerprint
@@ -43,7 +44,13 @@ _ENTRIES = {
 }
 
 
-class OthersMode(StrEnum):
+@label_members(
+    {
+        "refuse": Text("refuse", "từ chối"),
+        "report": Text("report", "chỉ ghi nhận"),
+    }
+)
+class OthersMode(Labelled, StrEnum):
     """What becomes of a signer whom nothing binds to the sender's code."""
 
     REFUSE = "refuse"
@@ -52,7 +59,15 @@ class OthersMode(StrEnum):
     """A finding."""
 
 
-class Binding(StrEnum):
+@label_members(
+    {
+        "bound": Text("bound to the code", "gắn với mã định danh"),
+        "unbound": Text("bound to nobody", "chưa gắn với mã định danh nào"),
+        "contradicted": Text("of another organisation", "của cơ quan khác"),
+        "malformed": Text("the code is none", "mã định danh không đúng dạng"),
+    }
+)
+class Binding(Labelled, StrEnum):
     """What ties a certificate to the code of an organisation."""
 
     BOUND = "bound"

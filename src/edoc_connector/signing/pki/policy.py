@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cryptography import x509
 
+from ..._core import Labelled, Text, label_members
 from ...errors import ConfigError, describe_system_error, describe_system_error_vi
 from ..algorithms import DIGESTS, SIGNATURES
 from ..reasons import VerificationStatus
@@ -27,7 +28,14 @@ STRONG_DIGESTS = frozenset(name for name in DIGESTS if name != "sha1")
 _SUFFIXES = {".pem", ".crt", ".cer", ".der", ".p7b", ".p7c"}
 
 
-class VerifyMode(StrEnum):
+@label_members(
+    {
+        "trusted": Text("signed, and trusted", "có chữ ký tin cậy"),
+        "valid": Text("signed", "có chữ ký hợp lệ"),
+        "any": Text("anything", "không yêu cầu chữ ký"),
+    }
+)
+class VerifyMode(Labelled, StrEnum):
     """The proof that a packet must bring."""
 
     TRUSTED = "trusted"

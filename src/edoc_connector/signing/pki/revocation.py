@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from ..._core import get_logger
+from ..._core import Labelled, Text, get_logger, label_members
 from ...errors import ConfigError
 from .certificates import PARSE_ERRORS, READ_ERRORS
 from .pki_http import CachedFetch, Fetch, FetchFailed, is_plain_url
@@ -34,7 +34,15 @@ MAX_ADDRESSES = 4
 """Most addresses of one certificate that are tried."""
 
 
-class RevocationMode(StrEnum):
+@label_members(
+    {
+        "none": Text("not checked", "không kiểm tra"),
+        "crl": Text("by lists", "theo danh sách thu hồi (CRL)"),
+        "ocsp": Text("by OCSP", "theo OCSP"),
+        "either": Text("by a list or OCSP", "theo danh sách thu hồi hoặc OCSP"),
+    }
+)
+class RevocationMode(Labelled, StrEnum):
     """The proof wanted that a signer's certificate is not revoked."""
 
     NONE = "none"

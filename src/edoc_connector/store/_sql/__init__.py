@@ -9,6 +9,7 @@ from .compiled import (
     execute_directly,
     hear_statements,
     match_columns,
+    match_nothing,
     split_keys,
 )
 from .connections import ConnectionSource, SqliteConnectionSource, select_connection_source
@@ -22,7 +23,7 @@ from .engine import (
     make_engine,
     translate_driver_errors,
 )
-from .schema import KNOWN_TABLES, SHOWN_WITHOUT_STATUSES, TABLES
+from .schema import KNOWN_TABLES, SHOWN_WITHOUT_STATUSES, TABLES, UNANSWERED
 
 __all__ = [
     "DRIVER_ERRORS",
@@ -30,6 +31,7 @@ __all__ = [
     "NO_TABLES",
     "SHOWN_WITHOUT_STATUSES",
     "TABLES",
+    "UNANSWERED",
     "CompiledStatement",
     "ConnectionSource",
     "Row",
@@ -45,6 +47,7 @@ __all__ = [
     "hear_statements",
     "make_engine",
     "match_columns",
+    "match_nothing",
     "select_connection_source",
     "split_keys",
     "translate_driver_errors",

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Connection,
     Date,
     DateTime,
@@ -37,7 +38,7 @@ from .engine import build_damaged_error
 Row: TypeAlias = Mapping[Any, Any]
 """A row by column name."""
 
-_Statement: TypeAlias = Select[Any] | Insert | Update
+_Statement: TypeAlias = Select[Any] | CompoundSelect[Any] | Insert | Update
 _Converter: TypeAlias = Callable[[Any], Any]
 
 MAX_KEYS = 20_000  # of a statement: PostgreSQL's protocol takes 65,535 values, SQLite 32,766
@@ -246,13 +247,21 @@ def build_newest_first_query(table: Table, agency: str, *where: ColumnElement[bo
     return select(table).where(agency_column == agency, *where).order_by(table.c.id.desc())
 
 
+_COLLECTIONS = (list, tuple, set, frozenset)
+
+
 def match_columns(table: Table, values: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     """Build conditions on columns by name: a value, None for an empty one, a collection for one of several."""
     return [_match_column(table.c[name], value) for name, value in values.items()]
 
 
+def match_nothing(values: Mapping[str, Any]) -> bool:
+    """Tell whether conditions of `match_columns` hold for no row: SQLite would look for none of several in all rows."""
+    return any(isinstance(value, _COLLECTIONS) and not value for value in values.values())
+
+
 def _match_column(column: ColumnElement[Any], value: Any) -> ColumnElement[bool]:
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, _COLLECTIONS):
         return column.in_(sorted(value))
     return column.is_(None) if value is None else column == value
 

@@ -54,6 +54,8 @@ _unusable_databases: set[str] = set()
 class ConnectionSource(Protocol):
     """Opens and ends transactions of a database."""
 
+    @property
+    def is_lost(self) -> bool: ...
     def begin(self, *, write: bool) -> Connection: ...
     def commit(self, connection: Connection) -> None: ...
     def rollback(self, connection: Connection) -> None: ...
@@ -89,7 +91,13 @@ class SqliteConnectionSource(ForkAware):
         path = find_database_file(engine)
         self._path = path.absolute() if path is not None else None  # the process may change its folder
         self._file_identity: tuple[int, int] | None = None
+        self._loss: Text | None = None
         watch_forks(self)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the file was found deleted, moved or replaced; it is not used any more, even if it comes back."""
+        return self._loss is not None
 
     def prepare_fork(self) -> None:
         """Wait until no transaction runs, begin none that writes, and close every connection."""
@@ -141,12 +149,15 @@ class SqliteConnectionSource(ForkAware):
             return
         try:
             found = os.stat(self._path or "")  # noqa: PTH116  twice as fast, for each transaction
-        except FileNotFoundError as error:
-            raise StoreError(_DELETED.en, vi=_DELETED.vi) from error
+        except FileNotFoundError:
+            self._loss = self._loss or _DELETED
         except OSError as error:
             raise as_store_error(error) from error
-        if (found.st_dev, found.st_ino) != self._file_identity:
-            raise StoreError(_EXCHANGED.en, vi=_EXCHANGED.vi)
+        else:
+            if (found.st_dev, found.st_ino) != self._file_identity:
+                self._loss = self._loss or _EXCHANGED
+        if self._loss is not None:
+            raise StoreError(self._loss.en, vi=self._loss.vi)
 
     def _remember_file(self) -> None:
         if self._file_identity is None and self._path is not None:
@@ -247,11 +258,17 @@ class PooledConnectionSource(ForkAware):
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._closed = False
         watch_forks(self)
 
     def renew_after_fork(self) -> None:
         """Begin with an empty pool; the parent's connections are neither used nor closed."""
         self._engine.dispose(close=False)
+
+    @property
+    def is_lost(self) -> bool:
+        """A server's database is asked for its identity instead."""
+        return False
 
     def begin(self, *, write: bool) -> Connection:
         """Begin a transaction on a connection of the pool.
@@ -264,12 +281,28 @@ class PooledConnectionSource(ForkAware):
 
     def commit(self, connection: Connection) -> None:
         """Commit a transaction: its writes are on the server's disk."""
-        with connection:
-            connection.commit()
+        try:
+            with connection:
+                connection.commit()
+        finally:
+            self._close_returned()
 
     def rollback(self, connection: Connection) -> None:
         """Roll a transaction back, or end one that only read."""
-        connection.close()
+        try:
+            connection.close()
+        finally:
+            self._close_returned()
 
     def close(self) -> None:
-        """Do nothing: the pool is the engine's."""
+        """Close every connection; one that is in use is closed when it comes back."""
+        self._closed = True
+        self._close_returned()
+
+    def _close_returned(self) -> None:
+        """Close what lies in the pool, where it is to have nothing any more; looked at after a return, none is missed.
+
+        Not by `Engine.dispose`: the engine would go on with another pool, and connections in use come back to the old.
+        """
+        if self._closed:
+            self._engine.pool.dispose()

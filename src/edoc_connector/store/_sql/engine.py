@@ -27,6 +27,7 @@ CONNECT_SECONDS = 10
 LOCK_SECONDS = 20
 LOCK_ATTEMPTS = 3
 RECONNECT_SECONDS = 10.0
+_KEPT_CONNECTIONS = 5  # to a server, while nobody uses them
 
 _LOCKED = Text(
     "the store is locked by another program; nothing changed. Try again; if it stays so, look for a program that keeps "
@@ -53,10 +54,10 @@ _CANNOT_OPEN = Text(
     "Không mở được kho dữ liệu. Hãy kiểm tra thư mục có tồn tại và có quyền đọc, ghi.",
 )
 _DAMAGED = Text(
-    "the file of the store is damaged, or is no database. Restore it from a backup (edoc restore); `edoc fsck` says "
-    "what is damaged.",
-    "Tệp kho dữ liệu bị hỏng hoặc không phải cơ sở dữ liệu. Hãy khôi phục từ bản sao lưu (edoc restore); `edoc fsck` "
-    "cho biết phần nào hỏng.",
+    "the file of the store is damaged, or is no database. Stop the programs that use it, keep a copy of it as it is, "
+    "and restore a backup (edoc restore).",
+    "Tệp kho dữ liệu bị hỏng hoặc không phải cơ sở dữ liệu. Hãy dừng các chương trình đang dùng, giữ lại một bản sao "
+    "nguyên trạng của tệp và khôi phục từ bản sao lưu (edoc restore).",
 )
 NO_TABLES = Text(
     "the database has not the tables of the store any more: it was emptied or replaced. Restore it from a backup.",
@@ -73,6 +74,8 @@ _RULE_BROKEN = Text(
     "Kho dữ liệu từ chối một thay đổi trái quy tắc; chưa có gì thay đổi. Có thể chương trình khác đang ghi vào kho.",
 )
 _UNKNOWN_FAILURE = Text("the store failed; nothing changed.", "Kho dữ liệu gặp lỗi; chưa có gì thay đổi.")
+
+_HAS_NUL = "cannot contain NUL"  # psycopg says so before anything is sent, and gives no code
 
 # Beginnings of SQLite's error names and of PostgreSQL's SQLSTATEs (its manual, appendix A).
 _MESSAGE_BY_CODE: Mapping[str, Text] = {
@@ -110,8 +113,12 @@ _MESSAGE_BY_ERRNO: Mapping[int, Text] = {
 }
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, *, max_connections: int | None = None) -> Engine:
     """Make an engine for ``sqlite:///path`` or ``postgresql+psycopg://…``.
+
+    Args:
+        url: the database.
+        max_connections: most connections to a server at a time; as many as SQLAlchemy's pool has where left out.
 
     Raises:
         StoreError: the URL is none that SQLAlchemy knows, or names a database in memory.
@@ -119,7 +126,14 @@ def make_engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
-            return create_engine(parsed, pool_pre_ping=True, connect_args=_build_postgresql_arguments(parsed))
+            pool = {} if max_connections is None else {"max_overflow": max(0, max_connections - _KEPT_CONNECTIONS)}
+            return create_engine(
+                parsed,
+                pool_pre_ping=True,
+                pool_size=_KEPT_CONNECTIONS,
+                connect_args=_build_postgresql_arguments(parsed),
+                **pool,
+            )
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         # The URL may hold a password: neither it nor the error's own text is repeated.
         raise StoreError(
@@ -284,6 +298,11 @@ def as_typed_error(
     error: SQLAlchemyError | OSError | UnicodeDecodeError | UnicodeEncodeError,
 ) -> StoreError | InvalidQuery:
     """Translate as `as_store_error` does; a text that no database takes is its caller's mistake."""
+    if isinstance(error, DBAPIError) and _HAS_NUL in str(error.orig):
+        return InvalidQuery(
+            "a text holds a NUL character, which PostgreSQL does not take. Leave it out.",
+            vi="Chuỗi văn bản có ký tự NUL mà PostgreSQL không chấp nhận. Hãy bỏ ký tự đó.",
+        )
     if not isinstance(error, UnicodeEncodeError):
         return as_store_error(error)
     return InvalidQuery(

@@ -23,8 +23,11 @@ from sqlalchemy import (
     true,
 )
 
+from ..._core import LONE_HUB
 from ..state_machine import DELIVERIES, OUTGOING, RECEIPTS, StateMachine
+from .compact_types import MicrosecondTime, NumberedName
 from .compiled import StoredDate, UtcTime
+from .packed_text import PackedText
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -37,6 +40,8 @@ NAMING_CONVENTION = {
 metadata = MetaData(naming_convention=NAMING_CONVENTION)
 
 _ABOUT_A_ROW = text("subject_id IS NOT NULL")
+SUBJECTS = ("delivery", "receipt", "outgoing")
+"""What a row of a timeline or an entry of the evidence can be about; the timeline keeps their numbers, from 1."""
 
 
 def build_enum_check(column: str, states: type[StrEnum]) -> CheckConstraint:
@@ -49,6 +54,11 @@ def _build_id_column() -> Column[int]:
     return Column("id", Integer, primary_key=True, autoincrement=True)
 
 
+def _build_hub_column() -> Column[str]:
+    """Build the column with the name of the hub that a row is at: that which has it, or may have it."""
+    return Column("hub", String(32), nullable=False, server_default=LONE_HUB)
+
+
 def _build_lease_indexes(table: str) -> list[Index]:
     """Build indexes of claimed rows only: a handful, however many rows there are."""
     conditions = {name: text(f"{name} IS NOT NULL") for name in ("lease_owner", "lease_until")}
@@ -57,6 +67,12 @@ def _build_lease_indexes(table: str) -> list[Index]:
         Index(f"ix_{table}_{name}", *columns[name], sqlite_where=where, postgresql_where=where)
         for name, where in conditions.items()
     ]
+
+
+def _build_index_of_few(table: str, column: str) -> Index:
+    """Build the index of a column that is empty in most rows."""
+    where = text(f"{column} IS NOT NULL")
+    return Index(f"ix_{table}_{column}", "agency", column, sqlite_where=where, postgresql_where=where)
 
 
 def _build_queue_columns(machine: StateMachine) -> list[Column[object] | CheckConstraint]:
@@ -100,6 +116,12 @@ deliveries = Table(
     Column("never_accepted", Boolean, nullable=False, server_default=true()),
     # Whether the outcome of sending was ever unknown.
     Column("was_unknown", Boolean, nullable=False, server_default=false()),
+    _build_hub_column(),
+    # Until when it is to be with every recipient; when that has to be looked at, empty once it was; and when it was
+    # found not to hold.
+    Column("deadline", UtcTime),
+    Column("deadline_due", UtcTime),
+    Column("expired_at", UtcTime),
     *_build_queue_columns(DELIVERIES),
     UniqueConstraint("agency", "document_id"),
     Index(None, "agency", "state", "next_attempt_at"),
@@ -115,6 +137,7 @@ deliveries = Table(
     Index(None, "agency", "sent_at"),
     # Packets name documents by their code as well, written in many ways; the date narrows them down.
     Index(None, "agency", "issued_on"),
+    *(_build_index_of_few(DELIVERIES.table_name, column) for column in ("deadline_due", "expired_at")),
     *_build_lease_indexes(DELIVERIES.table_name),
     sqlite_autoincrement=True,
 )
@@ -136,8 +159,13 @@ delivery_recipients = Table(
     # Those of the delivery, so that one index serves the list of an agency's deliveries to an organisation.
     Column("agency", String(64)),
     Column("created_at", UtcTime),
+    # When the hub was found to have refused the document for this recipient after it took it, and its words.
+    Column("refused_at", UtcTime),
+    Column("refusal", Text),
+    Column("refusal_vi", Text),
     UniqueConstraint("delivery_id", "organ_id"),
     Index(None, "agency", "organ_id", "created_at", "delivery_id"),
+    _build_index_of_few("delivery_recipients", "refused_at"),
     CheckConstraint("change IN ('asked', 'agreed', 'refused')", name="change"),
     sqlite_autoincrement=True,
 )
@@ -172,8 +200,8 @@ receipts = Table(
     Column("size", BigInteger),
     Column("fingerprint", String(64)),
     Column("verification", String(16)),
-    Column("verification_text", Text),
-    Column("verification_vi", Text),
+    Column("verification_text", PackedText),
+    Column("verification_vi", PackedText),
     Column("findings", Integer, nullable=False, default=0),
     Column("last_code", Text),
     Column("change", String(16)),
@@ -192,9 +220,10 @@ receipts = Table(
     # Who vouches for its sender (`status_rules.Authority`), and what was found, as JSON; both empty where the packet
     # came before that was kept. The first alone is empty where nobody does.
     Column("authority", String(16)),
-    Column("authority_findings", Text),
+    Column("authority_findings", PackedText),
     # Whether what it says was let count.
     Column("took_effect", Boolean, nullable=False, server_default=true()),
+    _build_hub_column(),
     *_build_queue_columns(RECEIPTS),
     UniqueConstraint("agency", "hub_doc_id"),
     CheckConstraint("change IN ('asked', 'agreed', 'refused')", name="change"),
@@ -249,6 +278,16 @@ Index(
     postgresql_where=receipts.c.noticed_at.is_(None) & receipts.c.business.is_(None),
 )
 
+# Documents that arrived, and that nobody accepted or rejected yet.
+UNANSWERED = "last_code = '01' AND business = 'new'"
+Index(
+    "ix_receipts_unanswered",
+    receipts.c.agency,
+    receipts.c.created_at,
+    sqlite_where=text(UNANSWERED),
+    postgresql_where=text(UNANSWERED),
+)
+
 # Packets that are downloaded once more by themselves: few of those that were set aside.
 Index(
     "ix_receipts_refetch",
@@ -271,7 +310,7 @@ outgoing = Table(
     Column("recipient", Text),
     Column("code", String(8), nullable=False),
     Column("hub_doc_id", Text),
-    Column("message", Text),
+    Column("message", PackedText),
     Column("spool_file", String(64)),
     Column("sha256", String(64)),
     Column("asked", Integer, nullable=False, default=0),
@@ -280,6 +319,9 @@ outgoing = Table(
     Column("copy_doc_id", Text),
     # Whether the outcome of sending was ever unknown.
     Column("was_unknown", Boolean, nullable=False, server_default=false()),
+    _build_hub_column(),
+    # Whether a status can be told its hub alone: by the docId that only that knows.
+    Column("is_tied", Boolean, nullable=False, server_default=false()),
     *_build_queue_columns(OUTGOING),
     CheckConstraint("kind IN ('confirm', 'status')", name="kind"),
     CheckConstraint("kind = 'status' OR hub_doc_id IS NOT NULL", name="confirms_what"),
@@ -297,22 +339,22 @@ timeline = Table(
     "timeline",
     metadata,
     _build_id_column(),
-    Column("subject", String(16), nullable=False),
+    Column("subject", NumberedName(*SUBJECTS), nullable=False),
     Column("subject_id", Integer, nullable=False),
-    Column("at", UtcTime, nullable=False),
+    Column("at", MicrosecondTime, nullable=False),
     Column("actor", Text, nullable=False),
     Column("old", Text),
     Column("new", Text, nullable=False),
     # The organisation it is about, where one recipient of a delivery is meant.
     Column("recipient", Text),
-    Column("detail", Text, nullable=False),
+    Column("detail", PackedText, nullable=False),
     # Empty where the words are the same in both languages, a person's own.
-    Column("detail_vi", Text),
+    Column("detail_vi", PackedText),
     # The time that a status or a request gives itself; `at` is when we learnt of it.
     Column("stated_at", UtcTime),
     # Of a status or a request that came in (`status_rules.Authority`).
     Column("authority", String(16)),
-    CheckConstraint("subject IN ('delivery', 'receipt', 'outgoing')", name="subject"),
+    CheckConstraint("subject IN (1, 2, 3)", name="subject"),
     Index(None, "subject", "subject_id"),
     sqlite_autoincrement=True,
 )
@@ -323,7 +365,7 @@ jobs = Table(
     metadata,
     _build_id_column(),
     Column("agency", String(64), nullable=False),
-    Column("job", String(16), nullable=False),
+    Column("job", String(64), nullable=False),
     Column("next_at", UtcTime, nullable=False),
     Column("failures", Integer, nullable=False, default=0),
     Column("error_code", String(64)),
@@ -338,20 +380,70 @@ jobs = Table(
     sqlite_autoincrement=True,
 )
 
-directory = Table(
-    "directory",
+# Which of an agency's hubs sends, and which are only emptied; none as long as the settings alone say so.
+hub_roles = Table(
+    "hub_roles",
     metadata,
     _build_id_column(),
     Column("agency", String(64), nullable=False),
+    Column("hub", String(32), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+    Column("actor", Text, nullable=False),
+    UniqueConstraint("agency", "hub"),
+    CheckConstraint("role IN ('active', 'drain')", name="role"),
+    sqlite_autoincrement=True,
+)
+
+# Directories of agencies: a hub's, which all agencies of it read, and an agency's own list.
+directories = Table(
+    "directories",
+    metadata,
+    _build_id_column(),
+    Column("source", Text, nullable=False),
+    # When it was last taken over as a whole.
+    Column("full_at", UtcTime),
+    UniqueConstraint("source"),
+    sqlite_autoincrement=True,
+)
+
+# Who reads which; what a directory of a lower rank says counts first.
+directory_readers = Table(
+    "directory_readers",
+    metadata,
+    _build_id_column(),
+    Column("agency", String(64), nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("directory_id", Integer, ForeignKey("directories.id"), nullable=False),
+    UniqueConstraint("agency", "rank"),
+    Index(None, "directory_id"),
+    sqlite_autoincrement=True,
+)
+
+# The full-text index over `folded` is made by the migration: a table of FTS5 on SQLite, a GIN index on PostgreSQL.
+agencies = Table(
+    "agencies",
+    metadata,
+    _build_id_column(),
+    Column("directory_id", Integer, ForeignKey("directories.id"), nullable=False),
     Column("code", Text, nullable=False),
     Column("other_code", Text),
     Column("name", Text, nullable=False),
     Column("parent", Text),
     Column("email", Text),
+    # The hub's own id of it, by which its changes name the agency above.
+    Column("hub_id", Text),
+    Column("successor", Text),
+    Column("valid_from", StoredDate),
+    Column("valid_to", StoredDate),
+    # Whether the hub listed it when it was last asked.
     Column("active", Boolean(create_constraint=True, name="active"), nullable=False, default=True),
+    # Codes and name in small letters without diacritics.
+    Column("folded", Text, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
-    UniqueConstraint("agency", "code"),
-    Index(None, "agency", "other_code"),
+    UniqueConstraint("directory_id", "code"),
+    Index(None, "directory_id", "other_code"),
+    Index(None, "directory_id", "successor"),
     sqlite_autoincrement=True,
 )
 
@@ -378,14 +470,17 @@ evidence_entries = Table(
     sqlite_autoincrement=True,
 )
 
-# The place of each entry in its log's tree, given behind the commit of the entry.
-evidence_leaves = Table(
-    "evidence_leaves",
+# The places of entries in their log's tree, given behind the commit of the entries. Those that came one after the other
+# are one run: leaf `first_leaf` + n is entry `first_entry` + n. Rows are what costs, on a server above all.
+evidence_runs = Table(
+    "evidence_runs",
     metadata,
-    Column("entry_id", Integer, primary_key=True, autoincrement=False),
-    Column("agency", String(64), nullable=False),
-    Column("leaf", BigInteger, nullable=False),
-    UniqueConstraint("agency", "leaf"),
+    Column("agency", String(64), primary_key=True),
+    Column("first_leaf", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_entry", Integer, nullable=False),
+    Column("entries", Integer, nullable=False),
+    UniqueConstraint("first_entry"),
+    CheckConstraint("entries > 0", name="entries"),
 )
 
 # Entries without a place yet; PostgreSQL only, where they are not committed in the order of their numbers. It holds
@@ -419,6 +514,23 @@ evidence_checkpoints = Table(
     Column("certificates", LargeBinary),
 )
 
+# Where old entries went whose bytes are in the database no more; the newest row about a range counts.
+evidence_archives = Table(
+    "evidence_archives",
+    metadata,
+    _build_id_column(),
+    Column("agency", String(64), nullable=False),
+    Column("first_leaf", BigInteger, nullable=False),
+    Column("end_leaf", BigInteger, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("actor", Text, nullable=False),
+    # Whether the entries were put back.
+    Column("restored", Boolean(create_constraint=True, name="restored"), nullable=False),
+    sqlite_autoincrement=True,
+)
+
 # Packets whose bytes were removed on purpose, when their time to be kept was over. Their hashes stay in the evidence.
 pruned = Table(
     "pruned",
@@ -429,6 +541,22 @@ pruned = Table(
     Column("sha256", String(64), nullable=False),
     Column("at", UtcTime, nullable=False),
     UniqueConstraint("spool_file"),
+    sqlite_autoincrement=True,
+)
+
+# Documents of which nothing may be removed, as long as a hold is not released.
+legal_holds = Table(
+    "legal_holds",
+    metadata,
+    _build_id_column(),
+    Column("agency", String(64), nullable=False),
+    Column("document_id", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("placed_by", Text, nullable=False),
+    Column("placed_at", UtcTime, nullable=False),
+    Column("released_by", Text),
+    Column("released_at", UtcTime),
+    Index(None, "agency", "document_id"),
     sqlite_autoincrement=True,
 )
 
@@ -449,7 +577,170 @@ store_identity = Table(
     sqlite_autoincrement=True,
 )
 
+# Keys of the gateway's clients, a row for each agency that a key may speak for. The key itself is nowhere.
+gateway_keys = Table(
+    "gateway_keys",
+    metadata,
+    _build_id_column(),
+    Column("agency", String(64), nullable=False),
+    Column("key_id", String(32), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    # From then on it is refused: its successor took over.
+    Column("expires_at", UtcTime),
+    Column("revoked_at", UtcTime),
+    # To the minute.
+    Column("last_used_at", UtcTime),
+    UniqueConstraint("agency", "key_id"),
+    sqlite_autoincrement=True,
+)
+
+# Requests to the gateway that carried an Idempotency-Key, and what they were answered.
+gateway_requests = Table(
+    "gateway_requests",
+    metadata,
+    _build_id_column(),
+    Column("agency", String(64), nullable=False),
+    Column("key", String(255), nullable=False),
+    Column("digest", String(64), nullable=False),
+    # Empty while the request is worked on.
+    Column("answer", Text),
+    Column("created_at", UtcTime, nullable=False),
+    UniqueConstraint("agency", "key"),
+    Index(None, "created_at"),
+    sqlite_autoincrement=True,
+)
+
+# Where the gateway tells of events. Their tables stand behind the timeline's, whose trigger adds the messages.
+gateway_webhooks = Table(
+    "gateway_webhooks",
+    metadata,
+    _build_id_column(),
+    Column("agency", String(64), nullable=False),
+    Column("url", Text, nullable=False),
+    # References to the secrets that sign, as JSON; never a secret.
+    Column("secrets", Text, nullable=False),
+    # Names of the events that are wanted, as JSON; empty for all.
+    Column("events", Text),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("rests_until", UtcTime),
+    # Set where it answered 410: it is told nothing more.
+    Column("gone_at", UtcTime),
+    Column("created_at", UtcTime, nullable=False),
+    UniqueConstraint("agency", "url"),
+    sqlite_autoincrement=True,
+)
+
+# Entries of the timeline that an endpoint is to be told of. A trigger adds them, in the transaction of the entry.
+gateway_messages = Table(
+    "gateway_messages",
+    metadata,
+    _build_id_column(),
+    Column("webhook_id", Integer, ForeignKey("gateway_webhooks.id"), nullable=False),
+    Column("timeline_id", Integer, nullable=False),
+    # Messages with the same text here are told in their order, each after the one before arrived.
+    Column("lane", Text, nullable=False),
+    Column("state", String(16), nullable=False, server_default=text("'ready'")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    # Empty: at once.
+    Column("next_attempt_at", UtcTime),
+    Column("lease_until", UtcTime),
+    Column("error_text", Text),
+    Column("error_vi", Text),
+    Column("delivered_at", UtcTime),
+    CheckConstraint("state IN ('ready', 'delivered', 'failed', 'unwanted')", name="state"),
+    UniqueConstraint("webhook_id", "timeline_id"),
+    Index(None, "webhook_id", "state", "lane", "timeline_id"),
+    sqlite_autoincrement=True,
+)
+
+# Documents that came through a watched folder: from which department, and under which name.
+folder_items = Table(
+    "folder_items",
+    metadata,
+    _build_id_column(),
+    Column("agency", String(64), nullable=False),
+    Column("document_id", Text, nullable=False),
+    Column("department", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("taken_at", UtcTime, nullable=False),
+    UniqueConstraint("agency", "document_id"),
+    sqlite_autoincrement=True,
+)
+
+# Up to which entry of the timeline the statuses of an agency's documents were written to its watched folder.
+folder_positions = Table(
+    "folder_positions",
+    metadata,
+    _build_id_column(),
+    Column("agency", String(64), nullable=False),
+    Column("position", BigInteger, nullable=False),
+    UniqueConstraint("agency"),
+    sqlite_autoincrement=True,
+)
+
+# Documents in flight that were taken over from an older connector, in batches.
+import_batches = Table(
+    "import_batches",
+    metadata,
+    _build_id_column(),
+    Column("agency", String(64), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("undone_at", UtcTime),
+    UniqueConstraint("agency", "name"),
+    sqlite_autoincrement=True,
+)
+
+# The rows that a batch made. While the batch is undone they stand under a code that is no agency's.
+imported_documents = Table(
+    "imported_documents",
+    metadata,
+    _build_id_column(),
+    Column("batch_id", Integer, ForeignKey("import_batches.id"), nullable=False),
+    # ``delivery`` or ``receipt``, and the key of that row.
+    Column("subject", String(16), nullable=False),
+    Column("subject_id", Integer, nullable=False),
+    Column("register_number", Text),
+    CheckConstraint("subject IN ('delivery', 'receipt')", name="subject"),
+    UniqueConstraint("subject", "subject_id"),
+    Index(None, "batch_id"),
+    sqlite_autoincrement=True,
+)
+
+# People who work at the desk.
+desk_users = Table(
+    "desk_users",
+    metadata,
+    _build_id_column(),
+    Column("agency", String(64), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("full_name", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    # By argon2; empty where only a proxy lets the person in.
+    Column("password_hash", Text),
+    Column("created_at", UtcTime, nullable=False),
+    Column("last_seen_at", UtcTime),
+    UniqueConstraint("agency", "name"),
+    sqlite_autoincrement=True,
+)
+
+# Their sessions, by the hash of the secret that the browser has.
+desk_sessions = Table(
+    "desk_sessions",
+    metadata,
+    _build_id_column(),
+    Column("user_id", Integer, ForeignKey("desk_users.id"), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("last_used_at", UtcTime, nullable=False),
+    UniqueConstraint("digest"),
+    Index(None, "user_id"),
+    sqlite_autoincrement=True,
+)
+
 TABLES = metadata.tables
 
-KNOWN_TABLES = (*TABLES, "evidence")
+KNOWN_TABLES = (*TABLES, "evidence", "evidence_leaves", "directory")
 """Names of the tables, and of those of earlier revisions, in the order of their foreign keys."""

@@ -1,5 +1,6 @@
 """The log of evidence: what is recorded for it, its places in the log's tree, and what it tells."""
 
+from .archives import ArchivedEntries, ArchiveRecord, EvidenceArchives, missing_archive_error
 from .audit_log import PRUNED_TABLE, AuditEvent, AuditLog, gather_entries, get_identity_columns, join_languages
 from .chain_move import move_chains, move_rest
 from .evidence_log import EvidenceLog, LogFault, StoredCheckpoint, StoredEntry
@@ -9,8 +10,11 @@ __all__ = [
     "LINK_SECONDS",
     "LINK_TRANSACTIONS",
     "PRUNED_TABLE",
+    "ArchiveRecord",
+    "ArchivedEntries",
     "AuditEvent",
     "AuditLog",
+    "EvidenceArchives",
     "EvidenceLog",
     "EvidenceWriter",
     "LogFault",
@@ -20,6 +24,7 @@ __all__ = [
     "get_identity_columns",
     "insert_entries",
     "join_languages",
+    "missing_archive_error",
     "move_chains",
     "move_rest",
     "read_last_entry",

@@ -18,6 +18,7 @@ from ...evidence import (
     GENESIS,
     CompactRange,
     LogEvent,
+    TreeReader,
     compute_chain_hash,
     compute_digest,
     parse_entry,
@@ -27,13 +28,12 @@ from ...evidence import (
 from .._sql import Row, UtcTime, begin_transaction
 from .linking import (
     ENTRIES,
-    LEAVES,
     SYSTEM_ACTOR,
+    StoredTiles,
     add_log,
     build_row,
     build_stored_row,
-    insert_links,
-    open_tree,
+    insert_nodes,
     read_origin,
 )
 
@@ -43,6 +43,20 @@ _CHAIN = sa.table(
     *(sa.column(name) for name in ("agency", "sequence", "subject", "subject_id", "entry", "digest", "hash")),
     sa.column("at", UtcTime()),
 )
+# Places as they were at that revision.
+_LEAVES = sa.table("evidence_leaves", *(sa.column(name) for name in ("entry_id", "agency", "leaf")))
+
+
+class _TilesOfThen(StoredTiles):
+    """A log's tree, with a row for the place of each entry."""
+
+    __slots__ = ()
+
+    def read_leaf_hashes(self, first: int, end: int) -> list[bytes]:
+        """Read the hashes of leaves."""
+        query = select(ENTRIES.c.leaf_hash).join_from(_LEAVES, ENTRIES, ENTRIES.c.id == _LEAVES.c.entry_id)
+        query = query.where(_LEAVES.c.agency == self.agency, _LEAVES.c.leaf.between(first, end - 1))
+        return [bytes(found) for found in self.connection.execute(query.order_by(_LEAVES.c.leaf)).scalars()]
 
 
 @dataclass(slots=True)
@@ -114,17 +128,18 @@ def _move_batch(connection: Connection, agency: str, move: _Move | None) -> _Mov
 
 def _load_move(connection: Connection, agency: str, move: _Move | None) -> _Move:
     """Load how far another run came, unless this one knows; another one may have been faster meanwhile."""
-    tree = open_tree(connection, agency)
+    last = connection.scalar(select(sa.func.max(_LEAVES.c.leaf)).where(_LEAVES.c.agency == agency))
+    tree = TreeReader(_TilesOfThen(connection, agency), 0 if last is None else int(last) + 1)
     if move is not None and move.grown.size == tree.size:
         return move
     if tree.size == 0:
         return _Move(agency, CompactRange.start(), 0, is_sealed=False)
-    last = (
+    query = (
         select(ENTRIES.c.stored)
-        .join_from(LEAVES, ENTRIES, ENTRIES.c.id == LEAVES.c.entry_id)
-        .where(LEAVES.c.agency == agency, LEAVES.c.leaf == tree.size - 1)
+        .join_from(_LEAVES, ENTRIES, ENTRIES.c.id == _LEAVES.c.entry_id)
+        .where(_LEAVES.c.agency == agency, _LEAVES.c.leaf == tree.size - 1)
     )
-    entry = parse_entry(unpack_entry(bytes(connection.execute(last).scalar_one())))
+    entry = parse_entry(unpack_entry(bytes(connection.execute(query).scalar_one())))
     return _Move(agency, tree.load_range(), entry.sequence, is_sealed="sealed" in entry.kinds)
 
 
@@ -138,7 +153,9 @@ def _append(connection: Connection, move: _Move, rows: list[dict[str, Any]]) -> 
     keys = list(connection.execute(statement, rows).scalars())
     first = move.grown.size
     nodes = move.grown.extend(bytes(row["leaf_hash"]) for row in rows)
-    insert_links(connection, move.agency, first, keys, nodes)
+    places = [{"entry_id": key, "agency": move.agency, "leaf": leaf} for leaf, key in enumerate(keys, first)]
+    connection.execute(insert(_LEAVES), places)
+    insert_nodes(connection, move.agency, nodes)
 
 
 def _seal(connection: Connection, move: _Move, origin: str) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, insert, or_, select
 
 from ..._core import Text
-from ...errors import EvidenceError
+from ...errors import ArchiveMissing, ArchiveRefused, EvidenceError
 from ...evidence import (
     GENESIS,
     CompactRange,
@@ -30,11 +31,16 @@ from ...evidence import (
 )
 from ...signing import read_certificates
 from .._sql import TABLES
+from .archives import ArchivedEntries, ArchiveRecord, missing_archive_error
 from .linking import (
     ENTRIES,
-    LEAVES,
+    HAS_RUN,
+    LEAF,
     LOGS,
+    RUNS,
     StoredTiles,
+    build_leaves_query,
+    find_shared_run,
     list_unlinked,
     open_tree,
     read_leaf_hashes,
@@ -47,7 +53,8 @@ if TYPE_CHECKING:
 
 CHECKPOINTS = TABLES["evidence_checkpoints"]
 _BATCH_ROWS = 512
-_COLUMNS = (ENTRIES, LEAVES.c.leaf)
+_COLUMNS = (ENTRIES, LEAF.label("leaf"))
+_ROWS = build_leaves_query(*_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +63,19 @@ class StoredEntry:
 
     Args:
         leaf: its place in the log, from 0; None until it is linked.
-        canonical: its canonical bytes.
+        canonical: its canonical bytes; none where they are in the file of an archive that is not there.
+        missing: that archive.
     """
 
     leaf: int | None
     canonical: bytes
+    missing: ArchiveRecord | None = None
 
     def parse(self) -> LogEntry:
         """Parse what it says.
 
         Raises:
-            EvidenceError: it was changed to no entry.
+            EvidenceError: it was changed to no entry, or is not there.
         """
         return parse_entry(self.canonical)
 
@@ -132,7 +141,26 @@ class EvidenceLog:
             for subject, keys in subjects.items()
         ]
         query = _select_entries().where(ENTRIES.c.agency == agency, or_(*conditions)).order_by(ENTRIES.c.id)
-        return [_as_entry(row) for row in self._tx.connection.execute(query).mappings()]
+        return self._read_all(agency, self._tx.connection.execute(query).mappings())
+
+    def list_required_about(self, agency: str, subjects: Mapping[str, Collection[int]]) -> list[StoredEntry]:
+        """List the entries about some rows as `list_entries_about` does, and require each to be there.
+
+        Raises:
+            ArchiveMissing: some are in the file of an archive that is not there.
+        """
+        entries = self.list_entries_about(agency, subjects)
+        missing = next((one.missing for one in entries if one.missing is not None), None)
+        if missing is not None:
+            raise missing_archive_error(missing, self._tx.archives)
+        return entries
+
+    def _read_all(self, agency: str, rows: Iterable[RowMapping]) -> list[StoredEntry]:
+        with self._open_archives(agency) as archives:
+            return [_as_entry(row, archives) for row in rows]
+
+    def _open_archives(self, agency: str) -> ArchivedEntries:
+        return ArchivedEntries(self._tx.connection, agency, self._tx.archives)
 
     def require_packed(self, agency: str, manifest: str) -> tuple[int, bytes]:
         """Find the entry about a pack by its manifest's hash; its place in the log, and its canonical bytes.
@@ -140,11 +168,12 @@ class EvidenceLog:
         Raises:
             EvidenceError: there is none, or it has no place.
         """
-        query = _select_entries().where(ENTRIES.c.agency == agency).order_by(ENTRIES.c.id.desc())
+        where = ENTRIES.c.agency == agency, func.length(ENTRIES.c.stored) > 0
+        query = _select_entries().where(*where).order_by(ENTRIES.c.id.desc())
         for row in self._tx.connection.execute(query.limit(_BATCH_ROWS)).mappings():
-            entry = _as_entry(row)
-            if row["subject_id"] is None and entry.leaf is not None and manifest in entry.canonical.decode():
-                return entry.leaf, entry.canonical
+            canonical = unpack_entry(bytes(row["stored"]))
+            if row["subject_id"] is None and row["leaf"] is not None and manifest in canonical.decode():
+                return int(row["leaf"]), canonical
         raise EvidenceError(
             "the entry about the pack has no place in the log; run edoc fsck.",
             vi="mục về gói bằng chứng chưa có trong nhật ký; hãy chạy edoc fsck.",
@@ -152,18 +181,20 @@ class EvidenceLog:
 
     def list_facts_about(self, agency: str, subjects: Mapping[str, Collection[int]]) -> list[dict[str, Any]]:
         """List what was noted about some rows, in order, as `LogEntry.list_facts` tells it."""
-        return [facts for one in self.list_entries_about(agency, subjects) for facts in one.parse().list_facts()]
+        return [facts for one in self.list_required_about(agency, subjects) for facts in one.parse().list_facts()]
 
     def read_entries(self, agency: str) -> Iterator[StoredEntry]:
         """Read every entry that has a place, in order and in batches."""
-        return (_as_entry(row) for row in _read_rows(self._tx.connection, agency))
+        with self._open_archives(agency) as archives:
+            for row in _read_rows(self._tx.connection, agency):
+                yield _as_entry(row, archives)
 
     def list_facts(self, agency: str) -> list[dict[str, Any]]:
         """List everything that was noted, in order; for tests and small logs."""
-        order = LEAVES.c.leaf.is_(None), LEAVES.c.leaf, ENTRIES.c.id
+        order = LEAF.is_(None), LEAF, ENTRIES.c.id
         query = _select_entries().where(ENTRIES.c.agency == agency).order_by(*order)
         rows = self._tx.connection.execute(query).mappings()
-        return [facts for row in rows for facts in _as_entry(row).parse().list_facts()]
+        return [facts for one in self._read_all(agency, rows) for facts in one.parse().list_facts()]
 
     def read_leaf_hashes(self, agency: str, first: int, end: int) -> Iterator[bytes]:
         """Read the hashes of leaves as they are stored.
@@ -283,7 +314,7 @@ class LogWalk:
     """A walk over every entry of a log, which hashes each anew.
 
     Iterating gives the hashes of the leaves as they are computed from the entries themselves. Afterwards `fault` has
-    the first entry that is not as the database itself says.
+    the first entry that is not as the database itself says, and `missing` how many are in archives that are not there.
 
     Args:
         tx: the transaction.
@@ -295,9 +326,28 @@ class LogWalk:
         self._agency = agency
         self._tiles = StoredTiles(tx.connection, agency)
         self._chain = _ChainCheck()
+        self._archives = ArchivedEntries(tx.connection, agency, tx.archives)
+        self._folder = tx.archives
         self.fault: LogFault | None = None
+        self.missing = Counter[ArchiveRecord]()
 
     def __iter__(self) -> Iterator[bytes]:
+        with self._archives:
+            yield from self._walk()
+
+    def describe_missing(self) -> Iterator[tuple[str, Text]]:
+        """Describe each archive that is not there: its name, and how many entries cannot be read without it."""
+        for record, count in self.missing.items():
+            error = missing_archive_error(record, self._folder)
+            yield (
+                record.file,
+                Text(
+                    f"{count} entries could not be read, only their hashes were checked: {error.message}",
+                    f"không đọc được {count} mục, chỉ kiểm tra được mã băm: {error.vi}",
+                ),
+            )
+
+    def _walk(self) -> Iterator[bytes]:
         grown, expected = CompactRange.start(), 0
         for row in _read_rows(self._connection, self._agency):
             if row["leaf"] != expected:
@@ -310,13 +360,29 @@ class LogWalk:
                 self._check_node(node)
             expected += 1
             yield leaf_hash
-        if self.fault is None and (words := self._chain.finish()) is not None:
+        if self.fault is None and (words := self._chain.finish() or self._describe_shared()) is not None:
             self.fault = LogFault(0, words)
+
+    def _describe_shared(self) -> Text | None:
+        """Describe entries that have two places."""
+        shared = find_shared_run(self._connection)
+        if shared is None:
+            return None
+        return Text(f"the entry of row {shared} has two places", f"mục ở dòng {shared} có hai vị trí")
 
     def _check_row(self, row: RowMapping) -> bytes:
         number = int(row["leaf"]) + 1
         try:
-            canonical = unpack_entry(bytes(row["stored"]))
+            canonical = self._archives.read(row)
+        except ArchiveMissing:
+            record = self._archives.find_record(row)
+            self.missing.update([record] if record is not None else [])
+            self._chain.stop()
+            return bytes(row["leaf_hash"])
+        except ArchiveRefused as error:
+            self._report(number, f"cannot be read: {error.message}", f"không đọc được: {error.vi}")
+            self._chain.stop()
+            return bytes(row["leaf_hash"])
         except EvidenceError:
             self._report(number, "was changed", "đã bị sửa đổi")
             return bytes(row["leaf_hash"])
@@ -359,10 +425,16 @@ class _ChainCheck:
 
     def __init__(self) -> None:
         self._sequence, self._hash = 0, GENESIS
-        self._is_sealed = False
+        self._is_sealed = self._is_stopped = False
+
+    def stop(self) -> None:
+        """Stop following: an entry cannot be read, so nothing can be said of what follows it."""
+        self._is_stopped = True
 
     def follow(self, entry: LogEntry, canonical: bytes) -> Text | None:
         """Follow one entry; words for what is wrong with it."""
+        if self._is_stopped:
+            return None
         if entry.sequence:
             self._sequence += 1
             self._hash = compute_chain_hash(self._hash, compute_digest(canonical.decode()))
@@ -386,26 +458,28 @@ class _ChainCheck:
 
     def finish(self) -> Text | None:
         """Tell what is wrong at the end."""
-        if self._sequence and not self._is_sealed:
+        if self._sequence and not self._is_sealed and not self._is_stopped:
             return Text("the chain of the first form was not sealed", "chuỗi dạng cũ chưa được niêm phong")
         return None
 
 
-def _select_entries(*, joins: bool = True) -> Select[Any]:
-    query = select(*_COLUMNS)
-    return query.join_from(ENTRIES, LEAVES, LEAVES.c.entry_id == ENTRIES.c.id, isouter=joins)
+def _select_entries() -> Select[Any]:
+    return select(*_COLUMNS).join_from(ENTRIES, RUNS, HAS_RUN, isouter=True)
 
 
 def _read_rows(connection: Connection, agency: str) -> Iterator[RowMapping]:
-    first = 0
-    query = _select_entries(joins=False).where(LEAVES.c.agency == agency).order_by(LEAVES.c.leaf).limit(_BATCH_ROWS)
-    while rows := connection.execute(query.where(LEAVES.c.leaf >= first)).mappings().all():
-        yield from rows
-        first = int(rows[-1]["leaf"]) + 1
+    size = read_size(connection, agency)
+    for first in range(0, size, _BATCH_ROWS):
+        values = {"agency": agency, "first": first, "last": first + _BATCH_ROWS - 1}
+        yield from connection.execute(_ROWS, values).mappings()
 
 
-def _as_entry(row: RowMapping) -> StoredEntry:
-    return StoredEntry(None if row["leaf"] is None else int(row["leaf"]), unpack_entry(bytes(row["stored"])))
+def _as_entry(row: RowMapping, archives: ArchivedEntries) -> StoredEntry:
+    leaf = None if row["leaf"] is None else int(row["leaf"])
+    try:
+        return StoredEntry(leaf, archives.read(row))
+    except ArchiveMissing:
+        return StoredEntry(leaf, b"", archives.find_record(row))
 
 
 def _as_signed(row: RowMapping) -> SignedCheckpoint:

@@ -11,12 +11,25 @@ A log that cannot be linked stops nobody: its entries wait, and the log is told 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+)
 
 from ..._core import ForkAware, get_logger, make_lock, watch_forks
 from ...errors import EvidenceError, StoreError
@@ -45,20 +58,57 @@ LINK_BATCH = 1024
 """Entries that are linked in one transaction."""
 SYSTEM_ACTOR = "edoc"
 
-LOGS, ENTRIES, LEAVES = TABLES["evidence_logs"], TABLES["evidence_entries"], TABLES["evidence_leaves"]
+LOGS, ENTRIES, RUNS = TABLES["evidence_logs"], TABLES["evidence_entries"], TABLES["evidence_runs"]
 UNLINKED, TILES = TABLES["evidence_unlinked"], TABLES["evidence_tiles"]
+LEAF = RUNS.c.first_leaf + ENTRIES.c.id - RUNS.c.first_entry
+"""The leaf of an entry, where it is joined with its run."""
+
+_EARLIER_RUNS = RUNS.alias("earlier")
+# No two runs have an entry in common, so the last one that begins at or before an entry is its own or none.
+HAS_RUN = and_(
+    RUNS.c.first_entry
+    == select(func.max(_EARLIER_RUNS.c.first_entry))
+    .where(_EARLIER_RUNS.c.first_entry <= ENTRIES.c.id)
+    .correlate(ENTRIES)
+    .scalar_subquery(),
+    ENTRIES.c.id < RUNS.c.first_entry + RUNS.c.entries,
+)
+"""The condition that a run is an entry's."""
+IN_RUN = ENTRIES.c.id.between(RUNS.c.first_entry, RUNS.c.first_entry + RUNS.c.entries - 1)
+"""The condition that an entry is of a run, for a join that begins with runs."""
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('edoc evidence ' || :agency, 0))"
 _UNFLUSHED = "SET LOCAL synchronous_commit = off"
 
+
+def build_leaves_query(*columns: ColumnElement[Any] | Table) -> Select[Any]:
+    """Build the query for entries by their leaves, with the values ``agency``, ``first`` and ``last``, in order."""
+    begins = (
+        select(func.max(_EARLIER_RUNS.c.first_leaf))
+        .where(_EARLIER_RUNS.c.agency == bindparam("agency"), _EARLIER_RUNS.c.first_leaf <= bindparam("first"))
+        .scalar_subquery()
+    )
+    return (
+        select(*columns)
+        .join_from(RUNS, ENTRIES, IN_RUN)
+        .where(
+            RUNS.c.agency == bindparam("agency"),
+            RUNS.c.first_leaf >= func.coalesce(begins, 0),
+            RUNS.c.first_leaf <= bindparam("last"),
+            LEAF.between(bindparam("first"), bindparam("last")),
+        )
+        .order_by(RUNS.c.first_leaf, ENTRIES.c.id)
+    )
+
+
 _INSERT_ENTRIES = CompiledStatement(insert(ENTRIES))
 _INSERT_ENTRY = CompiledStatement(insert(ENTRIES).returning(ENTRIES.c.id))
-_INSERT_LEAVES = CompiledStatement(insert(LEAVES))
+_INSERT_RUNS = CompiledStatement(insert(RUNS))
 _INSERT_TILES = CompiledStatement(insert(TILES))
-_SELECT_LAST_LEAF = CompiledStatement(
-    select(LEAVES.c.leaf, LEAVES.c.entry_id)
-    .where(LEAVES.c.agency == bindparam("agency"))
-    .order_by(LEAVES.c.leaf.desc())
+_SELECT_LAST_RUN = CompiledStatement(
+    select(RUNS.c.first_leaf, RUNS.c.first_entry, RUNS.c.entries)
+    .where(RUNS.c.agency == bindparam("agency"))
+    .order_by(RUNS.c.first_leaf.desc())
     .limit(1)
 )
 _SELECT_LAST_ENTRY = select(func.max(ENTRIES.c.id))
@@ -72,12 +122,7 @@ _SELECT_TILE = CompiledStatement(
     )
     .order_by(TILES.c.number)
 )
-_SELECT_LEAVES = CompiledStatement(
-    select(ENTRIES.c.leaf_hash)
-    .join_from(LEAVES, ENTRIES, ENTRIES.c.id == LEAVES.c.entry_id)
-    .where(LEAVES.c.agency == bindparam("agency"), LEAVES.c.leaf.between(bindparam("first"), bindparam("last")))
-    .order_by(LEAVES.c.leaf)
-)
+_SELECT_LEAVES = CompiledStatement(build_leaves_query(ENTRIES.c.leaf_hash))
 # On SQLite entries are committed in the order of their numbers; on a server a queue knows those without a place.
 _BEHIND_LAST = CompiledStatement(
     select(ENTRIES.c.id, ENTRIES.c.leaf_hash)
@@ -110,12 +155,13 @@ class StoredTiles:
         """Read a tile; see `evidence.TileSource`."""
         first = index * TILE_WIDTH
         if level == 0:
-            return b"".join(
-                read_leaf_hashes(self.connection, self.agency, index * TILE_WIDTH, index * TILE_WIDTH + width)
-            )
-        first = index * TILE_WIDTH
+            return b"".join(self.read_leaf_hashes(first, first + width))
         values = {"agency": self.agency, "level": level, "first": first, "last": first + width - 1}
         return b"".join(bytes(row["hash"]) for row in _SELECT_TILE.fetch_all(self.connection, values))
+
+    def read_leaf_hashes(self, first: int, end: int) -> list[bytes]:
+        """Read the hashes of leaves; see the function of that name."""
+        return read_leaf_hashes(self.connection, self.agency, first, end)
 
 
 def read_leaf_hashes(connection: Connection, agency: str, first: int, end: int) -> list[bytes]:
@@ -133,7 +179,7 @@ def read_leaf_hashes(connection: Connection, agency: str, first: int, end: int) 
 
 def read_size(connection: Connection, agency: str) -> int:
     """Read how many entries of a log have a place."""
-    return _read_last_leaf(connection, agency)[0]
+    return _read_end(connection, agency)[0]
 
 
 def open_tree(connection: Connection, agency: str, size: int | None = None) -> TreeReader:
@@ -186,8 +232,17 @@ def insert_links(
         entry_ids: the entries, in order.
         nodes: as of `CompactRange.extend`.
     """
-    places = enumerate(entry_ids, first)
-    _INSERT_LEAVES.execute_many(connection, [{"entry_id": key, "agency": agency, "leaf": leaf} for leaf, key in places])
+    if entry_ids:
+        rows = [
+            {"agency": agency, "first_leaf": first + place, "first_entry": key, "entries": count}
+            for place, key, count in _split_runs(entry_ids)
+        ]
+        _INSERT_RUNS.execute_many(connection, rows)
+    insert_nodes(connection, agency, nodes)
+
+
+def insert_nodes(connection: Connection, agency: str, nodes: Sequence[TileNode]) -> None:
+    """Insert the hashes that became whole."""
     if nodes:
         rows = [{"agency": agency, "level": one.level, "number": one.index, "hash": one.hash} for one in nodes]
         _INSERT_TILES.execute_many(connection, rows)
@@ -313,7 +368,7 @@ class EvidenceWriter(ForkAware):
             return None
 
     def _link_in(self, connection: Connection, agency: str) -> tuple[CompactRange | None, int]:
-        size, floor = _read_last_leaf(connection, agency)
+        size, floor = _read_end(connection, agency)
         query, values = (_IN_QUEUE, {}) if connection.dialect.name == "postgresql" else (_BEHIND_LAST, {"floor": floor})
         found = query.fetch_all(connection, {"agency": agency, **values})
         if not found:
@@ -373,15 +428,34 @@ def _ensure_open(connection: Connection, agency: str, *, at: datetime) -> tuple[
 
 def list_unlinked(connection: Connection, agency: str) -> set[int]:
     """List the entries of an agency that have no place in its log, by the numbers of their rows."""
-    has_place = exists().where(LEAVES.c.entry_id == ENTRIES.c.id)
+    has_place = exists().where(HAS_RUN)
     query = select(ENTRIES.c.id).where(ENTRIES.c.agency == agency, ~has_place)
     return set(connection.execute(query).scalars())
 
 
-def _read_last_leaf(connection: Connection, agency: str) -> tuple[int, int]:
+def find_shared_run(connection: Connection) -> int | None:
+    """Find a run that begins with an entry of another one, and return that entry's number; None where there is none."""
+    behind = func.lag(RUNS.c.first_entry + RUNS.c.entries).over(order_by=RUNS.c.first_entry)
+    ends = select(RUNS.c.first_entry, behind.label("behind")).subquery()
+    found = connection.scalar(select(func.min(ends.c.first_entry)).where(ends.c.first_entry < ends.c.behind))
+    return None if found is None else int(found)
+
+
+def _read_end(connection: Connection, agency: str) -> tuple[int, int]:
     """Read the size of a log, and the number of its last entry."""
-    found = _SELECT_LAST_LEAF.fetch_first(connection, {"agency": agency})
-    return (0, 0) if found is None else (int(found["leaf"]) + 1, int(found["entry_id"]))
+    found = _SELECT_LAST_RUN.fetch_first(connection, {"agency": agency})
+    if found is None:
+        return 0, 0
+    return int(found["first_leaf"]) + int(found["entries"]), int(found["first_entry"]) + int(found["entries"]) - 1
+
+
+def _split_runs(entry_ids: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Split entries into runs without a gap: the place of each run's first, its number, and how many there are."""
+    begin = 0
+    for place in range(1, len(entry_ids) + 1):
+        if place == len(entry_ids) or entry_ids[place] != entry_ids[place - 1] + 1:
+            yield begin, entry_ids[begin], place - begin
+            begin = place
 
 
 def _warn_unlinked(agency: str, error: Exception) -> None:

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sqlalchemy import select, update
+from sqlalchemy import column, select, table, update
 
 from ..._core import Text
 from ...errors import StoreError
 from .._sql import NO_TABLES, TABLES, CompiledStatement
 from ..log import read_last_entry
+from ..migrate import SCHEMA_REVISION, VERSION_TABLE
 from ..rows import StoreIdentity
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _TABLE = TABLES["store_identity"]
 _SELECT = CompiledStatement(select(_TABLE).where(_TABLE.c.id == 1))
+_SELECT_REVISION = CompiledStatement(select(column("version_num")).select_from(table(VERSION_TABLE)))
 
 _REPLACED = Text(
     "the store was replaced by another one, or restored from a backup, while this program had it open; nothing more "
@@ -32,6 +34,12 @@ _TURNED_BACK = Text(
     "is sent or confirmed. End every program that uses the store, then run `edoc restored --begin`.",
     "Kho dữ liệu đã mất những gì chương trình này từng ghi: có bản cũ được chép đè bằng tay. Không gửi hay xác nhận gì "
     "thêm. Hãy dừng mọi chương trình đang dùng kho rồi chạy `edoc restored --begin`.",
+)
+_UPGRADED = Text(
+    "the store was upgraded by a newer version of the library while this program had it open; nothing more is sent or "
+    "confirmed. End this program, install that version and start it again (docs/upgrading.md).",
+    "Kho dữ liệu đã được bản thư viện mới hơn nâng cấp trong khi chương trình đang mở; không gửi hay xác nhận gì thêm. "
+    "Hãy dừng chương trình, cài bản đó rồi chạy lại (docs/upgrading.vi.md).",
 )
 
 
@@ -73,7 +81,7 @@ class Identity:
 
 @dataclass(slots=True)
 class IdentityWatch:
-    """Notices that a store which is open was replaced, or turned back to what it was before.
+    """Notices that a store which is open was replaced, upgraded, or turned back to what it was before.
 
     Args:
         identity: what it was when it was opened.
@@ -82,6 +90,11 @@ class IdentityWatch:
     identity: StoreIdentity
     _last_sequences: dict[str, int] = field(default_factory=dict)
     _refusal: Text | None = None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it was noticed."""
+        return self._refusal is not None
 
     def require_unrefused(self) -> None:
         """Require that nothing was noticed yet: a store that was lost once is not used any more.
@@ -106,9 +119,12 @@ class IdentityWatch:
                 began; another thread may know more since.
 
         Raises:
-            StoreError: it is another one.
+            StoreError: it is another one, or another version upgraded it.
         """
         found = Identity(tx).read()
+        revision = _SELECT_REVISION.fetch_first(tx.connection, {})
+        if revision is None or revision["version_num"] != SCHEMA_REVISION:
+            self._refusal = _UPGRADED
         if (found.store, found.epoch) != (self.identity.store, self.identity.epoch):
             self._refusal = _REPLACED
         self.identity = found

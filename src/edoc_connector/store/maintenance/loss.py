@@ -7,6 +7,7 @@ the log of a file that is gone, which holds what was committed last.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
@@ -14,6 +15,11 @@ from ...errors import StoreError
 from .._sql import find_database_file, make_engine, translate_driver_errors
 from ..migrate import read_store_revision
 from ..spool import Spool
+from ..state_machine import MACHINES
+from .identity import Identity
+
+if TYPE_CHECKING:
+    from ..transaction import Tx
 
 
 def require_never_there(engine: Engine, spool: Spool) -> None:
@@ -41,6 +47,35 @@ def require_never_there(engine: Engine, spool: Spool) -> None:
         "đi, hoặc [store] url ghi nơi khác. Hãy đặt lại cơ sở dữ liệu (tệp SQLite kèm tệp -wal) hoặc khôi phục bản "
         f"sao lưu (edoc restore). Nếu muốn bắt đầu với kho trống, hãy chuyển những gì còn lại của kho cũ đi nơi khác: "
         f"{trace} và kho tạm {spool.root}.",
+    )
+
+
+def require_known(tx: Tx, spool: Spool, *, owner: str, place: str) -> None:
+    """Require that a store which others may have made anew has something of an agency, or never had.
+
+    Args:
+        tx: a transaction that reads.
+        spool: the packets of the agency that is to use it.
+        owner: the agency.
+        place: where the store is, for the error.
+
+    Raises:
+        StoreError: it has nothing of the agency, whose packets are older than the store; says what to do.
+    """
+    if any(tx.transitions.has_rows(machine, owner) for machine in MACHINES):
+        return
+    packet = spool.find_own_packet(before=Identity(tx).read().created_at)
+    if packet is None:
+        return
+    raise StoreError(
+        f"the store in {place} has nothing of {owner}, but there was one that had: {packet} is older than it. The "
+        "database was deleted or replaced, and another program made it anew, or [store] url names another one. Stop "
+        "the programs that use it, and put the old one back or restore a backup (edoc restore). To go on with this "
+        f"one, move what is left of the old one away: the packets of {owner} in the spool {spool.root}.",
+        vi=f"Kho dữ liệu tại {place} không có gì của {owner} dù trước đây đã có: {packet} cũ hơn kho này. Cơ sở dữ "
+        "liệu đã bị xóa hoặc thay thế rồi được chương trình khác tạo lại, hoặc [store] url ghi nơi khác. Hãy dừng các "
+        "chương trình đang dùng, đặt lại cơ sở dữ liệu cũ hoặc khôi phục bản sao lưu (edoc restore). Nếu muốn dùng "
+        f"tiếp kho này, hãy chuyển các gói tin của {owner} trong kho tạm {spool.root} đi nơi khác.",
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, Table, and_, exists, func, or_, select
 
 from .._sql import TABLES
+from ..receipts import match_unanswered
 from ..state_machine import DELIVERIES, OUTGOING, RECEIPTS, DeliveryState, ReceiptState
 
 if TYPE_CHECKING:
@@ -69,6 +70,19 @@ class Overview:
         was_sent_then = and_(sent_at > sent_after, sent_at < sent_before)
         return self._count(_DELIVERIES, agency, [DeliveryState.SENT], was_sent_then, is_silent)
 
+    def count_expired(self, agency: str, since: datetime) -> int:
+        """Count the documents whose deadline ran out since a time, UTC, and that a recipient still does not report."""
+        is_silent = exists().where(_RECIPIENTS.c.delivery_id == _DELIVERIES.c.id, _RECIPIENTS.c.last_code.is_(None))
+        return self._count_of(_DELIVERIES, agency, _DELIVERIES.c.expired_at >= since, is_silent)
+
+    def count_refused_later(self, agency: str, since: datetime) -> int:
+        """Count the recipients for whom the hub refused, since a time, UTC, what it had taken."""
+        return self._count_of(_RECIPIENTS, agency, _RECIPIENTS.c.refused_at >= since)
+
+    def count_unanswered(self, agency: str, *, received_before: datetime) -> int:
+        """Count the documents that came before a time, UTC, and that nobody accepted or rejected."""
+        return self._count_of(_RECEIPTS, agency, *match_unanswered(received_before))
+
     def find_oldest_queued(self, agency: str, *, exclude: str) -> datetime | None:
         """Find when the oldest message that waits to be sent was stored, UTC; None where none waits.
 
@@ -84,6 +98,10 @@ class Overview:
         query = select(func.min(table.c.created_at)).where(_match(table, agency, _UNSENT_STATES), waits)
         moment: datetime | None = self._tx.connection.execute(query).scalar()
         return moment
+
+    def _count_of(self, table: Table, agency: str, *conditions: ColumnElement[bool]) -> int:
+        query = select(func.count()).select_from(table).where(table.c.agency == agency, *conditions)
+        return int(self._tx.connection.execute(query).scalar_one())
 
     def _count(self, table: Table, agency: str, states: Sequence[str], *conditions: ColumnElement[bool]) -> int:
         query = select(func.count()).select_from(table).where(_match(table, agency, states), *conditions)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
 
 from ...edxml import StatusCode
-from .._sql import TABLES
+from .._sql import TABLES, split_keys
 from ..log import PRUNED_TABLE
 from ..rows import CONFIRM, TAKE_BACK_KIND
 from ..state_machine import (
@@ -24,6 +24,7 @@ from ..state_machine import (
     StateMachine,
 )
 from ..status_rules import Change
+from .legal_holds import match_held
 
 if TYPE_CHECKING:
     from ..transaction import Tx
@@ -49,6 +50,16 @@ class PacketRow:
     file: str
     sha256: str
     fencing_token: int
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentNames:
+    """How a document is named in minutes; each may be empty."""
+
+    document_id: str | None
+    code: str | None
+    issued_on: date | None
 
 
 @dataclass(slots=True, eq=False)
@@ -80,6 +91,30 @@ class PacketRetention:
         statement = update(table).where(*unchanged, *_match_finished(row.machine, changed_before))
         return self._tx.connection.execute(statement.values(fence=row.fencing_token + 1)).rowcount == 1
 
+    def describe_documents(self, rows: Sequence[PacketRow]) -> dict[tuple[str, int], DocumentNames]:
+        """Describe the documents that rows are about, by subject and key; a row about none is left out."""
+        found: dict[tuple[str, int], DocumentNames] = {}
+        for machine in MACHINES:
+            keys = [row.key for row in rows if row.machine is machine]
+            for chunk in split_keys(keys):
+                for key, *names in self._tx.connection.execute(_build_names_query(machine, chunk)):
+                    found[machine.subject, key] = DocumentNames(*names)
+        return found
+
+    def list_kept_packets(self, agency: str, document_id: str) -> set[str]:
+        """List the packets of a document itself, sent or received, that were not removed on purpose."""
+        found = set[str]()
+        for name in (DELIVERIES.table_name, RECEIPTS.table_name):
+            table = TABLES[name]
+            is_removed = exists().where(PRUNED_TABLE.c.spool_file == table.c.spool_file)
+            query = select(table.c.spool_file).where(
+                table.c.agency == agency, table.c.document_id == document_id, table.c.spool_file.is_not(None)
+            )
+            if name == RECEIPTS.table_name:
+                query = query.where(table.c.message_type == "edoc")
+            found.update(self._tx.connection.execute(query.where(~is_removed)).scalars())
+        return found
+
     def list_named_files(self) -> set[str]:
         """List every packet that a row of any agency names: agencies may share a spool."""
         return {name for machine in MACHINES for name in self._select_named_files(machine)}
@@ -96,10 +131,21 @@ class PacketRetention:
 
     def _select_rows(self, agency: str, machine: StateMachine, *conditions: ColumnElement[bool]) -> Iterator[PacketRow]:
         table = TABLES[machine.table_name]
-        query = select(table.c.id, table.c.state, table.c.spool_file, table.c.sha256, table.c.fence)
+        query = select(table.c.id, table.c.state, table.c.spool_file, table.c.sha256, table.c.fence, table.c.updated_at)
         query = query.where(table.c.agency == agency, table.c.spool_file.is_not(None), *conditions)
         for columns in self._tx.connection.execute(query.order_by(table.c.id)):
             yield PacketRow(machine, *columns)
+
+
+def _build_names_query(machine: StateMachine, keys: Sequence[int]) -> Select[Any]:
+    """Build the query for the names of the documents that rows are about."""
+    table, receipts, deliveries = TABLES[machine.table_name], TABLES["receipts"], TABLES["deliveries"]
+    if machine is not OUTGOING:
+        return select(table.c.id, table.c.document_id, table.c.code, table.c.issued_on).where(table.c.id.in_(keys))
+    names = (func.coalesce(receipts.c[name], deliveries.c[name]) for name in ("document_id", "code", "issued_on"))
+    joined = table.outerjoin(receipts, receipts.c.id == table.c.receipt_id)
+    joined = joined.outerjoin(deliveries, deliveries.c.id == table.c.delivery_id)
+    return select(table.c.id, *names).select_from(joined).where(table.c.id.in_(keys))
 
 
 def _match_finished(machine: StateMachine, changed_before: datetime) -> list[ColumnElement[bool]]:
@@ -117,7 +163,26 @@ def _match_finished(machine: StateMachine, changed_before: datetime) -> list[Col
         conditions.append(~exists().where(and_(subject_id == table.c.id, O.c.state.in_(open_states))))
     if machine is RECEIPTS:
         conditions += _match_unawaited()
-    return conditions
+    return [*conditions, ~_match_about_held(machine)]
+
+
+def _match_about_held(machine: StateMachine) -> ColumnElement[bool]:
+    """Build the condition that a row is about a document on which there is a legal hold."""
+    table, receipts, deliveries = TABLES[machine.table_name], TABLES["receipts"], TABLES["deliveries"]
+    if machine is OUTGOING:
+        held = (
+            exists().where(source.c.id == key, match_held(source.c.agency, source.c.document_id))
+            for source, key in ((receipts, table.c.receipt_id), (deliveries, table.c.delivery_id))
+        )
+        return or_(*held)
+    is_held = match_held(table.c.agency, table.c.document_id)
+    if machine is RECEIPTS:
+        return is_held
+    targets = TABLES["delivery_targets"]
+    acts_on_held = exists().where(
+        targets.c.delivery_id == table.c.id, match_held(table.c.agency, targets.c.document_id)
+    )
+    return or_(is_held, acts_on_held)
 
 
 def _match_unawaited() -> list[ColumnElement[bool]]:

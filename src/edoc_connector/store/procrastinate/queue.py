@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Select, Table, and_, exists, or_, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from ..._core import split_job_name
 from .._sql import TABLES
 from ..outgoing import build_turn_condition
 from ..receipts import build_downloadable_condition, build_unnoticed_condition
@@ -57,9 +58,10 @@ class Task:
 
     @property
     def queueing_lock(self) -> str:
-        """Name the task in the queue: one of this name waits at a time."""
-        subject = self.agency if self.row_id is None else self.row_id
-        return f"edoc {self.name} {subject} {int(self.due_at.timestamp() * 1000)}"
+        """Name the task in the queue: one of this name waits at a time, and of a job one whenever it is due."""
+        if self.row_id is None:
+            return f"edoc {self.name} {self.agency}"
+        return f"edoc {self.name} {self.row_id} {int(self.due_at.timestamp() * 1000)}"
 
     @property
     def lock(self) -> str | None:
@@ -114,7 +116,8 @@ class TaskQueue:
             for task in found
         ]
         job_tasks = [
-            Task(name=name, agency=agency, row_id=None, due_at=due_at) for agency, name, due_at in tx.finished_jobs
+            Task(name=split_job_name(name)[0], agency=agency, row_id=None, due_at=due_at)
+            for agency, name, due_at in tx.finished_jobs
         ]
         self.enqueue(tx, tasks + job_tasks)
 
@@ -129,6 +132,9 @@ class TaskQueue:
         )
         waiting = set(tx.connection.execute(text(waiting_query), {"locks": list(by_lock)}).scalars())
         new = [task for lock, task in by_lock.items() if lock not in waiting]
+        for task in by_lock.values():
+            if task.row_id is None and task not in new:
+                _bring_forward(tx, task)
         if not new:
             return 0
         if self._try_enqueue(tx, new):
@@ -165,7 +171,8 @@ class TaskQueue:
         table = TABLES["jobs"]
         is_free = or_(table.c.lease_until.is_(None), table.c.lease_until <= tx.now)
         query = select(table.c.job, table.c.next_at).where(table.c.agency == agency, table.c.next_at <= tx.now, is_free)
-        return [Task(name=name, agency=agency, row_id=None, due_at=at) for name, at in tx.connection.execute(query)]
+        due = {(split_job_name(name)[0], at) for name, at in tx.connection.execute(query)}
+        return [Task(name=name, agency=agency, row_id=None, due_at=at) for name, at in sorted(due)]
 
     def enqueue_later(self, tx: Tx, name: str, row_id: int, at: datetime) -> None:
         """Queue a later look at a row, where there is something to do with it."""
@@ -188,6 +195,15 @@ class TaskQueue:
         except ConnectorException as error:
             raise _as_sqlalchemy_error(error) from error
         return True
+
+
+def _bring_forward(tx: Tx, task: Task) -> None:
+    """Have the waiting task of a job run when the job is due, where it would run later."""
+    query = (
+        "UPDATE procrastinate_jobs SET scheduled_at = :due_at "
+        "WHERE status = 'todo' AND queueing_lock = :lock AND scheduled_at > :due_at"
+    )
+    tx.connection.execute(text(query), {"lock": task.queueing_lock, "due_at": task.due_at})
 
 
 def _as_sqlalchemy_error(error: Exception) -> DBAPIError:

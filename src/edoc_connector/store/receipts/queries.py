@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, or_, select, text
 
-from ..._core import Page
+from ..._core import LONE_HUB, Page
 from .._sql import (
     SHOWN_WITHOUT_STATUSES,
     TABLES,
@@ -17,11 +17,18 @@ from .._sql import (
     build_newest_first_query,
     build_query_by_id,
     match_columns,
+    match_nothing,
 )
 from ..listing import PageRequest, get_time_key, hide_from_index, match_number, match_times, select_newest_page
 from ..rows import EDOC, STATUS, ReceiptRow
 from ..state_machine import ReceiptState
-from .conditions import EFFECTIVE_STATES, ENTERED_STATES, TABLE, build_downloadable_condition
+from .conditions import (
+    EFFECTIVE_STATES,
+    ENTERED_STATES,
+    TABLE,
+    build_downloadable_condition,
+    match_unanswered,
+)
 
 if TYPE_CHECKING:
     from ..transaction import Tx
@@ -41,6 +48,17 @@ _ROWS_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("agency")).ord
 _SELECT_BY_HUB_DOC_IDS = _ROWS_OF_AGENCY.where(TABLE.c.hub_doc_id.in_(_ANY_OF))
 _SELECT_EFFECTIVE_COPIES = _ROWS_OF_AGENCY.where(
     TABLE.c.document_id.in_(_ANY_OF), TABLE.c.message_type == EDOC, TABLE.c.state.in_(EFFECTIVE_STATES)
+)
+# The code leaves the fewest rows; an index of another column finds more.
+_SELECT_OF_CODE = CompiledStatement(
+    select(TABLE)
+    .where(
+        TABLE.c.agency == bindparam("agency"),
+        TABLE.c.code == bindparam("code"),
+        hide_from_index(TABLE.c.business) == _USUAL_KIND,
+        hide_from_index(TABLE.c.state).in_(EFFECTIVE_STATES),
+    )
+    .order_by(TABLE.c.id)
 )
 _IS_STATUS = TABLE.c.message_type == STATUS
 _SELECT_SAME_STATUSES = _ROWS_OF_AGENCY.where(TABLE.c.fingerprint.in_(_ANY_OF), _IS_STATUS)
@@ -106,7 +124,16 @@ class ReceiptQueries:
 
     def find_all(self, agency: str, *, limit: int | None = None, **values: Any) -> list[ReceiptRow]:
         """Find an agency's receipts whose columns have some values, newest first."""
+        if match_nothing(values):
+            return []
         return self._select_newest(agency, *match_columns(TABLE, values), limit=limit)
+
+    def list_unanswered(self, agency: str, *, received_before: datetime, limit: int) -> list[ReceiptRow]:
+        """List the documents that came before a time and that nobody accepted or rejected, the oldest first."""
+        conditions = match_unanswered(received_before)
+        query = select(TABLE).where(TABLE.c.agency == agency, *conditions)
+        ordered = query.order_by(TABLE.c.created_at, TABLE.c.id).limit(limit)
+        return [ReceiptRow.from_row(row) for row in self._tx.connection.execute(ordered).mappings()]
 
     def list_page(
         self,
@@ -186,6 +213,11 @@ class ReceiptQueries:
         is_counting = TABLE.c.state.in_(EFFECTIVE_STATES)
         return self._select_newest(agency, days, TABLE.c.business == business, is_counting)
 
+    def list_of_code(self, agency: str, code: str) -> list[ReceiptRow]:
+        """List the copies that count of new documents with a number and notation, of every sender, oldest first."""
+        found = _SELECT_OF_CODE.fetch_all(self._tx.connection, {"agency": agency, "code": code})
+        return [ReceiptRow.from_row(row) for row in found]
+
     def find_same_status(self, row: ReceiptRow, fingerprint: str) -> ReceiptRow | None:
         """Find another receipt with the content of a status, the newest, whether it was let count or not."""
         return self._find_status(row, fingerprint)
@@ -239,13 +271,16 @@ class ReceiptQueries:
             self._tx.connection.execute(select(TABLE.c.id).where(*where).order_by(TABLE.c.id).limit(limit)).scalars()
         )
 
-    def list_downloadable(self, agency: str, *, only_id: int | None, limit: int) -> list[ReceiptRow]:
+    def list_downloadable(
+        self, agency: str, *, only_id: int | None, limit: int, hub: str = LONE_HUB
+    ) -> list[ReceiptRow]:
         """List packets that are due to be downloaded and that nobody holds, those that wait the longest first.
 
         Args:
             agency: code of the agency.
             only_id: only this row.
             limit: at most so many.
+            hub: name of the hub that offers them.
         """
         now = self._tx.now
         is_free = or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= now)
@@ -254,31 +289,34 @@ class ReceiptQueries:
             TABLE.c.state == ReceiptState.LISTED,
             TABLE.c.next_attempt_at <= now,
             is_free,
+            TABLE.c.hub == hub,
         ]
         where += [TABLE.c.id == only_id] if only_id is not None else []
         query = select(TABLE).where(*where, build_downloadable_condition())
         query = query.order_by(TABLE.c.next_attempt_at, TABLE.c.id).limit(limit)
         return [ReceiptRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
 
-    def list_due_ids(self, agency: str, message_type: str) -> list[int]:
-        """List the keys of packets of a kind that are due to be downloaded, in order; those held by others too."""
+    def list_due_ids(self, agency: str, message_type: str, *, hub: str = LONE_HUB) -> list[int]:
+        """List the keys of a hub's packets of a kind that are due to be downloaded, in order; those held too."""
         where = [
             TABLE.c.agency == agency,
             TABLE.c.state == ReceiptState.LISTED,
             TABLE.c.next_attempt_at <= self._tx.now,
             TABLE.c.message_type == message_type,
+            TABLE.c.hub == hub,
         ]
         return list(self._tx.connection.execute(select(TABLE.c.id).where(*where).order_by(TABLE.c.id)).scalars())
 
-    def list_refetchable(self, agency: str, *, limit: int) -> list[ReceiptRow]:
+    def list_refetchable(self, agency: str, *, limit: int, hub: str = LONE_HUB) -> list[ReceiptRow]:
         """List packets that were set aside and are due to be downloaded once more by themselves.
 
         Args:
             agency: code of the agency.
             limit: at most so many, those that wait the longest first.
+            hub: name of the hub that offers them.
         """
         where = [TABLE.c.refetch, TABLE.c.agency == agency, TABLE.c.next_attempt_at <= self._tx.now]
-        where += [TABLE.c.state == ReceiptState.QUARANTINED]
+        where += [TABLE.c.state == ReceiptState.QUARANTINED, TABLE.c.hub == hub]
         query = select(TABLE).where(*where).order_by(TABLE.c.next_attempt_at, TABLE.c.id).limit(limit)
         return [ReceiptRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, bindparam, select, update
 
-from ..._core import Text
+from ..._core import LONE_HUB, Text
 from .._sql import TABLES, CompiledStatement
 from ..rows import CONFIRM, ReceiptRow
 from ..state_machine import RECEIPTS, OutgoingState, ReceiptState
@@ -37,12 +37,14 @@ class Offer:
         message_type: `EDOC` or `STATUS`.
         sender: the sender that the hub announces.
         recipient: the recipients that the hub announces.
+        hub: name of the hub.
     """
 
     hub_doc_id: str
     message_type: str
     sender: str = ""
     recipient: str = ""
+    hub: str = LONE_HUB
 
 
 @dataclass(slots=True, eq=False)
@@ -54,10 +56,17 @@ class Receipts(ReceiptQueries):
     """
 
     def record_offer(
-        self, agency: str, hub_doc_id: str, message_type: str, *, sender: str = "", recipient: str = ""
+        self,
+        agency: str,
+        hub_doc_id: str,
+        message_type: str,
+        *,
+        sender: str = "",
+        recipient: str = "",
+        hub: str = LONE_HUB,
     ) -> ReceiptRow:
         """Record one packet that the hub offers; returns its row."""
-        offer = Offer(hub_doc_id=hub_doc_id, message_type=message_type, sender=sender, recipient=recipient)
+        offer = Offer(hub_doc_id=hub_doc_id, message_type=message_type, sender=sender, recipient=recipient, hub=hub)
         return self.record_offers(agency, [offer])[0][hub_doc_id]
 
     def record_offers(self, agency: str, offers: Sequence[Offer]) -> tuple[dict[str, ReceiptRow], set[str]]:
@@ -74,7 +83,7 @@ class Receipts(ReceiptQueries):
         new = {
             offer.hub_doc_id: {
                 "agency": agency, "hub_doc_id": offer.hub_doc_id, "message_type": offer.message_type,
-                "offered_by": offer.sender, "offered_to": offer.recipient,
+                "offered_by": offer.sender, "offered_to": offer.recipient, "hub": offer.hub,
             }
             for offer in offers if offer.hub_doc_id not in known
         }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import secrets
@@ -10,12 +11,15 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 from uuid import uuid4
 
 from ..._core import (
+    AnyFile,
+    HeldFile,
     create_private,
     get_path,
     make_private_folder,
@@ -53,11 +57,13 @@ class SpoolFile:
         name: its name in the spool.
         sha256: hash of its bytes, hex.
         size: its length in bytes.
+        held: the same bytes in memory, of a small file that was written just now.
     """
 
     name: str
     sha256: str
     size: int
+    held: HeldFile | None = field(default=None, repr=False, compare=False)
 
 
 class Spool:
@@ -138,6 +144,32 @@ class Spool:
             raise as_store_error(error) from error
         return SpoolFile(name, sha256, size)
 
+    def keep_content(self, content: bytes) -> SpoolFile:
+        """Keep a small packet in the spool that is in memory: it is hashed once and written once.
+
+        Raises:
+            StoreError: the disk is full, or will not have it.
+        """
+        name = f"{self._make_name()}.edxml"
+        plain, encrypted = self._list_places(name)
+        held = HeldFile(plain, hashlib.sha256(content).hexdigest(), content)
+        try:
+            if self._keys.current is not None:
+                self._encrypt(held, encrypted, name)
+            else:
+                self._write_plain(content, plain)
+        except OSError as error:
+            raise as_store_error(error) from error
+        return SpoolFile(name, held.sha256, len(content), held)
+
+    def _write_plain(self, content: bytes, place: Path) -> None:
+        with self.draft_file() as draft:
+            with create_private(draft) as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            self._rename_durably(draft, place)
+
     def _keep(self, draft: Path, name: str) -> tuple[str, int]:
         plain, encrypted = self._list_places(name)
         if self._keys.current is not None:
@@ -160,7 +192,7 @@ class Spool:
             sync_folder(self.root)
             self._flushed_folders.add(folder)
 
-    def _encrypt(self, file: PacketFile, target: Path, name: str) -> tuple[str, int]:
+    def _encrypt(self, file: AnyFile, target: Path, name: str) -> tuple[str, int]:
         """Encrypt a draft, or a packet that is here; the file that was read stays."""
         if self._keys.current is None:
             raise ValueError("no key is configured")
@@ -248,11 +280,12 @@ class Spool:
             if _FOLDER_PATTERN.fullmatch(folder.name) and folder.is_dir():
                 yield from self._list_folder(folder)
 
-    def find_own_packet(self) -> Path | None:
-        """Find any packet whose name tells that it is the owner's."""
+    def find_own_packet(self, *, before: datetime | None = None) -> Path | None:
+        """Find any packet whose name tells that it is the owner's; with `before`, one that was written before that."""
         folders = (path for path in self.root.iterdir() if _FOLDER_PATTERN.fullmatch(path.name) and path.is_dir())
         files = (path for folder in folders for path in folder.iterdir())
-        return next((path for path in files if self._is_own(path.name)), None)
+        latest = math.inf if before is None else before.timestamp()
+        return next((path for path in files if self._is_own(path.name) and path.stat().st_mtime < latest), None)
 
     def _is_own(self, file_name: str) -> bool:
         found = _FILE_PATTERN.fullmatch(file_name)

@@ -1,0 +1,35 @@
+"""What the connectors of one process share, where a worker opens many: databases, and the threads that renew leases."""
+
+from __future__ import annotations
+
+from .._core import make_lock
+from ..store import SharedDatabases
+from ._lease_keeper import RenewalThread
+
+
+class SharedResources:
+    """Resources of connectors that one program opens for many agencies. Close it after them.
+
+    Each agency keeps what is its own: its settings, keys, spool, hub client, leases and evidence.
+
+    Args:
+        max_connections: most connections to one database server at a time, for all connectors together.
+
+    Attributes:
+        databases: databases by URL.
+    """
+
+    def __init__(self, *, max_connections: int | None = None) -> None:
+        self.databases = SharedDatabases(max_connections=max_connections)
+        self._lock = make_lock()
+        self._renewal_threads: dict[str, RenewalThread] = {}
+
+    def find_renewal_thread(self, database_url: str) -> RenewalThread:
+        """Find the thread that renews leases in a database: one that is away must not keep another's from it."""
+        with self._lock:
+            return self._renewal_threads.setdefault(database_url, RenewalThread())
+
+    def close(self) -> None:
+        """End the threads."""
+        for thread in self._renewal_threads.values():
+            thread.stop()

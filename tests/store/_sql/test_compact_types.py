@@ -1,0 +1,48 @@
+"""Names and times that are kept as numbers come back as they were."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import insert, select, text
+
+from edoc_connector.errors import StoreError
+from edoc_connector.store import Store
+from edoc_connector.store._sql import TABLES
+from edoc_connector.store._sql.compact_types import MicrosecondTime, NumberedName
+
+TIMELINE = TABLES["timeline"]
+ROW = {"subject": "receipt", "subject_id": 1, "actor": "me", "new": "x", "detail": "d"}
+TIMES = [
+    datetime(2026, 11, 29, 1, 2, 3, 456789, tzinfo=UTC),
+    datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+    datetime(2026, 11, 29, 8, 2, tzinfo=timezone(timedelta(hours=7))),
+]
+
+
+@pytest.mark.parametrize("at", TIMES)
+def test_a_row_comes_back(store: Store, at: datetime) -> None:
+    """To the microsecond and by its name, on both databases; a search by the name finds it."""
+    with store.transaction("test") as tx:
+        tx.connection.execute(insert(TIMELINE).values(**ROW, at=at))
+        row = tx.connection.execute(select(TIMELINE).where(TIMELINE.c.subject == "receipt")).mappings().one()
+        assert (row["subject"], row["at"], row["at"].tzinfo) == ("receipt", at, UTC)
+        assert tx.connection.scalar(text("SELECT subject FROM timeline")) == 2
+
+
+def test_a_time_without_an_offset_is_refused(store: Store) -> None:
+    """It would come back as another one."""
+    with pytest.raises(ValueError, match="without an offset"):
+        MicrosecondTime().process_bind_param(datetime(2026, 1, 1), store._engine.dialect)
+
+
+def test_damage_is_named(store: Store) -> None:
+    """A number of no name, and a time beyond any calendar (faults, row 23)."""
+    dialect = store._engine.dialect
+    with pytest.raises(StoreError, match="damaged"):
+        NumberedName("a").process_result_value(2, dialect)
+    with pytest.raises(StoreError, match="damaged"):
+        MicrosecondTime().process_result_value(10**30, dialect)
+    assert NumberedName("a").process_result_value(None, dialect) is None
+    assert MicrosecondTime().process_result_value(None, dialect) is None
