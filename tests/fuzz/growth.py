@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import gc
 import importlib.util
 import io
 import random
@@ -304,21 +305,24 @@ class Measured:
         return max(self.twice - NOISE, 0) / max(self.once, NOISE)
 
 
-def measure(growing: Growing) -> Measured:
-    """Measure work and twice as much.
-
-    Of the smaller one the least of two times counts: the first loads modules, and a busy machine only adds. What it
-    adds to the larger one can hide no growth.
-    """
-    return Measured(*(_measure_one(growing.prepare(growing.size * times), 3 - times) for times in (1, 2)))
+def measure(growing: Growing, repeats: int = 2) -> Measured:
+    """Measure work and twice as much: the least of several times of each, as a busy machine only adds."""
+    return Measured(*(_measure_one(growing.prepare(growing.size * times), repeats) for times in (1, 2)))
 
 
 def _measure_one(work: Work, repeats: int) -> float:
+    """Measure without the collector: how much of other objects it walks is not the work's doing."""
     found = []
-    for _ in range(repeats):
-        started = _read_clock()
-        work()
-        found.append(_read_clock() - started)
+    was_collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for _ in range(repeats):
+            started = _read_clock()
+            work()
+            found.append(_read_clock() - started)
+    finally:
+        if was_collecting:
+            gc.enable()
     return min(found)
 
 
