@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from edoc_connector._core import StopFlag
 from edoc_connector.config import Settings
 from edoc_connector.connector import BreakerReading, Connector
 from edoc_connector.connector.outbound import submit
@@ -59,7 +59,7 @@ class Turned:
             yield
 
 
-class Sleeper(threading.Event):
+class Sleeper(StopFlag):
     """A worker's wish to sleep, granted by turning the clocks.
 
     Args:
@@ -72,9 +72,9 @@ class Sleeper(threading.Event):
         self._clocks = clocks
         self._look = look
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, seconds: float) -> bool:
         """Turn the clocks instead of sleeping."""
-        self._clocks.turned += timeout or 0.0
+        self._clocks.turned += seconds
         self._look()
         return self.is_set()
 

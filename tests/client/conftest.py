@@ -17,7 +17,7 @@ import pytest
 from edoc_connector.client import AsyncHubClient, ClientSettings, HubClient
 from edoc_connector.hubs import Vxp
 
-QUICK: dict[str, Any] = {"backoff": 0.0, "connect": 5.0, "read": 5.0, "write": 5.0, "total": 20.0, "attempts": 1}
+QUICK: dict[str, Any] = {"backoff": 0.0, "connect": 10.0, "read": 20.0, "write": 20.0, "total": 40.0, "attempts": 1}
 
 
 @dataclass

@@ -107,7 +107,7 @@ def settings(mock_hub: RunningHub, plain_http: None, tmp_path: Path, tables: byt
         usual: dict[str, dict[str, Any]] = {
             "agency": {"id": agency, "name": NAMES[agency]},
             "hub": {"endpoint": mock_hub.url, "system_id": agency, "secret": "file:secret"},
-            "http": {"attempts": 1, "connect": 2.0, "read": 5.0, "total": 10.0},
+            "http": {"attempts": 1, "connect": 10.0, "read": 30.0, "total": 60.0},
             "signing": {"key": keys.write_pem(folder / "key.pem")},
             "receive": {"policy": "trusted", "trust": [str(keys.write_root(folder / "root.pem"))]},
             "limits": {"grace": 0.0, "backoff": 0.0},

@@ -57,7 +57,7 @@ def values(hub: RunningHub, tmp_path: Path, backend: dict[str, str], tables: byt
         usual: dict[str, dict[str, Any]] = {
             "agency": {"id": agency, "name": AGENCIES[agency]},
             "hub": {"endpoint": hub.url, "system_id": agency, "secret": f"file:{folder / 'secret'}"},
-            "http": {"attempts": 1, "connect": 2.0, "read": 5.0, "total": 10.0},
+            "http": {"attempts": 1, "connect": 10.0, "read": 30.0, "total": 60.0},
             "signing": {"key": keys.write_pem(folder / "key.pem")},
             "receive": {"policy": "trusted", "trust": [str(keys.write_root(folder / "root.pem"))]},
             "limits": {"grace": 0.0, "backoff": 0.0},

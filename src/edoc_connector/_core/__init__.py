@@ -30,6 +30,7 @@ from .log_handlers import CollapsingHandler, JsonFormatter
 from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, log_exception, make_record_safe, quieten_logger
 from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
 from .page import Page, iterate_pages, iterate_pages_async
+from .stop_flag import StopFlag
 from .stored_file import AnyFile, HeldFile, StoredFile, get_path, measure_open_file, open_file
 from .telemetry import OPERATION_RULES, UNOBSERVED, MessagingTelemetry, Observation, Operation
 from .text import Text, describe_error, escape_json, escape_line, escape_lines
@@ -52,6 +53,7 @@ __all__ = [
     "Operation",
     "Page",
     "SteadyClock",
+    "StopFlag",
     "StoredFile",
     "Text",
     "bind_log_fields",

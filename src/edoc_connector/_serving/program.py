@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 
-from .._core import Text, format_url, open_listener
+from .._core import StopFlag, Text, format_url, open_listener
 
 
 class HttpServer(uvicorn.Server):
@@ -51,7 +50,7 @@ class HttpProgram:
     ) -> None:
         self._certificate, self._key, self._grace = certificate, key, grace
         self._listener = open_listener(host, port, program=name)
-        self._stopped = threading.Event()
+        self._stopped = StopFlag()
         self._server: HttpServer | None = None
 
     @property

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from .._core import StopFlag
 from ..config import Settings
 from ..connector import Connector
 from ..errors import ConfigError
@@ -29,11 +30,14 @@ class FolderService:
         if not self._agencies:
             raise build_no_folder_error()
         _require_own_folders(self._agencies)
-        self._stop = threading.Event()
+        self._stop = StopFlag()
+        self._worker: Worker | None = None
 
     def stop(self) -> None:
         """End `run`; may be called from a signal handler, or any thread."""
         self._stop.set()
+        if self._worker is not None:
+            self._worker.stop()
 
     def run(self, on_ready: Callable[[Sequence[FolderWatcher]], object] = lambda _: None) -> bool:
         """Watch until `stop`.
@@ -47,13 +51,16 @@ class FolderService:
         with self._open_connectors() as (connectors, worker):
             watchers = [FolderWatcher(connector) for connector in connectors]
             on_ready(watchers)
-            threads = [threading.Thread(target=one.run, args=(self._stop,), name="edoc-folder") for one in watchers]
+            is_over = threading.Event()
+            threads = [threading.Thread(target=one.run, args=(is_over,), name="edoc-folder") for one in watchers]
             for thread in threads:
                 thread.start()
-            is_finished = self._work(worker)
-            for thread in threads:
-                thread.join()
-        return is_finished
+            try:
+                return self._work(worker)
+            finally:
+                is_over.set()
+                for thread in threads:
+                    thread.join()
 
     def run_once(self) -> bool:
         """Look at each folder twice, with the time between in which files must stay as they are; send and poll.
@@ -79,15 +86,10 @@ class FolderService:
             while not self._stop.wait(1.0):  # a signal is handled when this thread wakes
                 pass
             return True
-        thread = threading.Thread(target=self._stop_with, args=(worker,), name="edoc-folder-stop", daemon=True)
-        thread.start()
-        is_finished = worker.run()
-        self._stop.set()
-        return is_finished
-
-    def _stop_with(self, worker: Worker) -> None:
-        self._stop.wait()
-        worker.stop()
+        self._worker = worker
+        if self._stop.is_set():
+            worker.stop()  # told before there was one
+        return worker.run()
 
     @contextmanager
     def _open_connectors(self) -> Iterator[tuple[Sequence[Connector], Worker | None]]:

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from .._core import bind_log_fields, get_logger, log_exception, make_lock
+from .._core import StopFlag, bind_log_fields, get_logger, log_exception, make_lock
 from ..config import Settings, WorkerSettings
 from ..connector import Connector, Handlers, SharedResources
 from ..errors import ConfigError, StoreError
@@ -56,7 +56,7 @@ class Worker:
         self._check_interval = agencies[0].checks.interval
         self.metrics = WorkerMetrics()
         self._stack = ExitStack()
-        self._stop = threading.Event()
+        self._stop = StopFlag()
         self._has_dead_thread = self._is_without_stores = False
         self._lock = make_lock()
         self._turns: list[AgencyTurn] = []

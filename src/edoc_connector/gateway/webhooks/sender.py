@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import random
 import ssl
-import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from typing import Self
 
 import httpcore
 
-from ..._core import Text, describe_error, get_logger, log_exception
+from ..._core import StopFlag, Text, describe_error, get_logger, log_exception
 from ..._version import __version__
 from ...config import WebhookSettings
 from ...errors import ConfigError, EdocError
@@ -93,7 +92,7 @@ class WebhookSender:
     ) -> None:
         self._stack.close()
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: StopFlag) -> None:
         """Send until told to stop."""
         while not stop.is_set():
             try:
