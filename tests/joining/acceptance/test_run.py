@@ -41,7 +41,7 @@ def _list_outcomes(results: tuple[LineResult, ...]) -> dict[str, LineOutcome]:
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_every_line_with_faults(begin: Begin, mock_hub: RunningHub, dialect: str) -> None:
     """A call in five fails, and the lines pass as before; what a hub cannot tell, the run sees at the other side."""
-    run = begin(dialect=dialect, wait=120.0)
+    run = begin(dialect=dialect, wait=60.0)
     for kind in ("drop-after-accepting", "truncated", "drop-before-accepting"):
         mock_hub.faults.add(Fault(kind=kind, probability=0.05, count=None))
     mock_hub.faults.add(Fault(kind="error", status=503, probability=0.05, count=None))

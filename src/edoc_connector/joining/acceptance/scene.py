@@ -238,10 +238,14 @@ class Scene:
                 why = Text(f"; {last.message}", f"; {last.vi}") if last is not None else Text("", "")
                 raise NotMet(Text(missing.en + why.en, missing.vi + why.vi))
             last = self.tolerate(step) or last
-            if self.partner.is_own and waited > self.wait * _SIGHT_AFTER:
-                self.tolerate(self._settle_by_sight)
+            self._look_where_hub_is_blind(begun)
             if not is_done():
                 time.sleep(self.pause)
+
+    def _look_where_hub_is_blind(self, begun: float) -> None:
+        """See at the other side what arrived, where that is ours and the hub had its time to tell."""
+        if self.partner.is_own and time.monotonic() - begun > self.wait * _SIGHT_AFTER:
+            self.tolerate(self._settle_by_sight)
 
     def _settle_by_sight(self) -> None:
         self.go_on()
@@ -257,12 +261,12 @@ class Scene:
         return None
 
     def retry(self, step: Callable[[], _T]) -> _T:
-        """Do a step again while the hub is busy or out of reach.
+        """Do a step again while the hub is busy, out of reach, or cannot tell what it has.
 
         Raises:
             NotMet: it is so for too long.
         """
-        deadline = time.monotonic() + self.wait
+        begun = time.monotonic()
         while True:
             try:
                 return step()
@@ -270,8 +274,9 @@ class Scene:
                 is_passing = isinstance(error, TransportError) or error.retryable
                 if not is_passing:
                     raise
-                if time.monotonic() > deadline:
+                if time.monotonic() - begun > self.wait:
                     raise _as_not_met(error) from error
+            self._look_where_hub_is_blind(begun)
             time.sleep(self.pause)
 
 
