@@ -24,6 +24,8 @@ CLAIMED = nox.project.python_versions(nox.project.load_toml("pyproject.toml"))
 
 COVERED = ("_core", "edxml", "signing", "hubs", "client", "store")
 """Packages of which tests reach 95 % of the branches."""
+COVERING = (*(f"tests/{name}" for name in COVERED), "tests/connector/operations", "tests/evidence")
+"""The tests that reach them. Watching costs half as much again as the tests, so no others are watched."""
 
 FUZZED = ("tests/edxml/test_hostile.py", "tests/edxml/test_round_trip.py")
 CHAOS = (("500", "sqlite", "own"), ("500", "postgresql", "own"), ("300", "postgresql", "procrastinate"))
@@ -32,7 +34,7 @@ REBUILT = ("tests/edxml/test_sealed_rebuilds.py", "-k", "random")
 # Other versions of what we stand on show where we meet them: in imports, clients, settings, tables, and a whole flow.
 # These few minutes are for every run; more folders may be named behind `--`.
 QUICK = (
-    *("-m", "not hypothesis"),
+    *("-m", "not hypothesis and not nightly"),
     *(f"tests/{name}" for name in ("test_imports.py", "test_lower_bounds.py", "_core", "client", "config", "hubs")),
     *(f"tests/{name}" for name in ("edxml/message", "edxml/writer", "store/test_migrate.py", "connector/test_flow.py")),
 )
@@ -83,7 +85,8 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Hold the coverage that a run of the suite with `--cov` left behind."""
+    """Run the tests that reach these packages, and hold the coverage of their branches."""
+    _pytest(session, "--cov", "--cov-report=", *COVERING)
     for package in COVERED:
         files = f"src/edoc_connector/{package}/*"
         session.run(_tool("coverage"), "report", "--fail-under=95", f"--include={files}", "--format=total")
@@ -132,13 +135,13 @@ def example(session: nox.Session) -> None:
 
 @nox.session
 def pythons(session: nox.Session) -> None:
-    """Run `quick` on every other Python that the classifiers name and that is here; say which are not."""
+    """Run `quick` on the newest other Python that the classifiers name and that is here; with `-- all` on each."""
     others = [version for version in CLAIMED if version != f"{sys.version_info.major}.{sys.version_info.minor}"]
-    missing = [version for version in others if not _answers(f"python{version}")]
-    for version in others:
-        if version not in missing:
-            session.notify(f"quick-{version}")
-    session.log(f"Python not run, as it is not on this machine: {', '.join(missing) or 'none'}")
+    here = [version for version in others if _answers(f"python{version}")]
+    chosen = here if "all" in session.posargs else here[-1:]
+    for version in chosen:
+        session.notify(f"quick-{version}", ())
+    session.log(f"Python not run: {', '.join(one for one in others if one not in chosen) or 'none'}")
 
 
 def _answers(program: str) -> bool:
@@ -277,6 +280,7 @@ def nightly(session: nox.Session) -> None:
     random = {"EDOC_HYPOTHESIS_PROFILE": "nightly"}
     _pytest(
         session,
+        *("-m", ""),
         EDOC_MUTATIONS="1000",
         EDOC_TEST_WAITING="10000",
         EDOC_TEST_CHAIN="10000",
@@ -290,3 +294,4 @@ def nightly(session: nox.Session) -> None:
         session.run(sys.executable, *chaos)
         session.run(sys.executable, "tests/chaos/backup_run.py", "--documents", "500", "--store", store)
     session.notify("lowest", ["tests"])
+    session.notify("pythons", ["all"])

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system doe
 HERE = Path(__file__).parent
 WORKERS = 4
 DOCUMENTS = 40
+BACKENDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.nightly)]
 
 Answer = dict[str, Any]
 Environment = dict[str, str]
@@ -100,7 +101,7 @@ def assert_once(answers: list[Answer], expected: int, hub: RunningHub, settings:
     assert len(documents) == expected + 1
 
 
-@pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("backend", BACKENDS, indirect=True)
 def test_gunicorn_with_preload(
     environment: Environment, hub: RunningHub, settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
@@ -140,7 +141,7 @@ def wait_for_port(address: str, server: subprocess.Popen[bytes], folder: Path) -
     pytest.fail((folder / "server.log").read_text())
 
 
-@pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("backend", BACKENDS, indirect=True)
 def test_celery_prefork(
     environment: Environment,
     hub: RunningHub,

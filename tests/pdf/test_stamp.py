@@ -96,7 +96,9 @@ def _boxes(pdf: bytes) -> list[Any]:
     return [tuple(map(float, annotation.get_object()["/Rect"])) for annotation in page["/Annots"]]
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "page", [*list(PAGES)[:2], *(pytest.param(name, marks=pytest.mark.nightly) for name in list(PAGES)[2:])]
+)
 def test_stamps_do_not_hide_each_other(page: str, sign: Any, pdfs: Any, trusting: Any) -> None:
     """The second stamp stands below the first, the third below that; all signatures hold."""
     pdf = pdfs.letter(PAGES[page])

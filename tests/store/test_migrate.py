@@ -317,6 +317,13 @@ def test_places_of_entries_become_runs(first: str) -> None:
 
 
 REVISIONS = sorted(path.name[:4] for path in (Path(migrate.__file__).parent / "migrations" / "versions").glob("0*.py"))
+UPGRADES = [
+    *(("sqlite", revision) for revision in REVISIONS),
+    *(
+        pytest.param("postgresql", revision, marks=() if number % 6 == 0 else pytest.mark.nightly)
+        for number, revision in enumerate(REVISIONS)
+    ),
+]
 _VALUES: dict[type, Any] = {
     str: "x",
     int: 1,
@@ -383,7 +390,7 @@ def _count(url: str) -> dict[str, int]:
     return found
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize(("url", "revision"), UPGRADES, indirect=["url"])
 def test_each_revision_is_upgraded_with_all_its_rows(url: str, tmp_path: Path, revision: str) -> None:
     """A row of each kind, as that revision has them, is there afterwards, and the store opens (upgrading)."""
     _live_until(url, revision)

@@ -416,6 +416,7 @@ def _forget_states(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Transitions, "compare_and_set", compare)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("forget", [_forget_fencing, _forget_order, _forget_states])
 def test_the_machine_finds_what_is_taken_out_of_the_store(

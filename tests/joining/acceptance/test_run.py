@@ -38,7 +38,9 @@ def _list_outcomes(results: tuple[LineResult, ...]) -> dict[str, LineOutcome]:
     return {one.scenario.id: one.outcome for one in results}
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    "dialect", ["vxp", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("lgsp", "edocservice"))]
+)
 def test_every_line_with_faults(begin: Begin, mock_hub: RunningHub, dialect: str) -> None:
     """A call in five fails, and the lines pass as before; what a hub cannot tell, the run sees at the other side."""
     run = begin(dialect=dialect, wait=60.0)

@@ -73,6 +73,7 @@ def fill(url: str, rows: list[dict[str, Any]]) -> None:
     engine.dispose()
 
 
+@pytest.mark.parametrize("url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.nightly)], indirect=True)
 def test_thousands_of_documents_interrupted_in_the_middle(
     old: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
