@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,12 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import make_url
+from tests.worker.conftest import PATIENCE, QUICK, Running
 
 from edoc_connector.config import Settings
+from edoc_connector.connector import Handlers, Receipt
+from edoc_connector.edxml import Organization
+from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
 from edoc_connector.worker import Worker
 
@@ -24,6 +29,9 @@ Describe = Callable[[int, str], list[dict[str, Any]]]
 COUNT = """
 import json, os, sys, threading
 from edoc_connector.config import Settings
+from edoc_connector.connector import Handlers, Receipt
+from edoc_connector.edxml import Organization
+from edoc_connector.testing import sample_document
 from edoc_connector.worker import Worker
 
 with Worker([Settings.of(one) for one in json.loads(sys.argv[1])]) as worker:
@@ -98,3 +106,47 @@ def _ask(url: str, query: str) -> int:
         row = connection.execute(query, (make_url(url).database,)).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def test_the_trouble_of_one_agency_is_no_other_agencys(
+    describe: Describe, mock_hub: RunningHub, running: Running, tmp_path: Path, plain_http: None
+) -> None:
+    """A hub that is away, a key that is none, a lost store and a handler that hangs: two others go on meanwhile."""
+    names = ("sender", "recipient", "slow", "without hub", "without key", "without store")
+    sections = dict(zip(names, describe(len(names), f"sqlite:///{tmp_path / 'edoc.db'}"), strict=True))
+    codes = {name: one["agency"]["id"] for name, one in sections.items()}
+    for one in sections.values():
+        one["worker"] = QUICK
+        one["http"] = {"attempts": 1, "connect": 2.0}
+    sections["without hub"]["hub"]["endpoint"] = "http://127.0.0.1:9"
+    (tmp_path / "none.pem").write_text("no key")
+    sections["without key"]["signing"] = {"key": f"pem:{tmp_path / 'none.pem'}"}
+    lost = tmp_path / "lost" / "edoc.db"
+    sections["without store"]["store"] = {"url": f"sqlite:///{lost}", "spool": str(tmp_path / "lost" / "spool")}
+    has_begun, may_end, has_come = threading.Event(), threading.Event(), threading.Event()
+    handlers = Handlers()
+
+    @handlers.on_receipt
+    def handle(receipt: Receipt) -> None:
+        if receipt.agency == codes["slow"]:
+            has_begun.set()
+            may_end.wait(PATIENCE)
+        else:
+            has_come.set()
+        receipt.accept()
+
+    def queue(worker: Worker, recipient: str, number: str) -> None:
+        ours, theirs = (Organization(id=codes[name], name=name) for name in ("sender", recipient))
+        worker.connectors[0].queue(sample_document(sender=ours, recipients=(theirs,), number=number))
+
+    with Worker([Settings.of(one) for one in sections.values()], handlers=handlers) as worker:
+        lost.rename(tmp_path / "lost" / "gone.db")
+        with running(worker):
+            try:
+                queue(worker, "slow", "1")
+                assert has_begun.wait(PATIENCE)
+                queue(worker, "recipient", "2")
+                assert has_come.wait(PATIENCE)
+            finally:
+                may_end.set()
+        assert worker._turns[names.index("without store")].is_lost
