@@ -78,6 +78,17 @@ def test_a_list_that_was_removed_is_lost_as_a_whole(tmp_path: Path) -> None:
     assert ours.acquire(NAMES[1], "one", "one.db") == "two.db"
 
 
+def test_what_comes_after_a_list_was_removed_is_seen(tmp_path: Path) -> None:
+    """A lock that is taken when the list is gone goes into a new one, which others find."""
+    ours = FolderLocks(tmp_path)
+    first = ours.acquire(NAMES[0], "one", "one.db")
+    next(tmp_path.glob(".edoc-held-*")).unlink()
+    assert isinstance(ours.acquire(NAMES[1], "one", "one.db"), HeldLock)
+    assert isinstance(first, HeldLock)
+    assert not first.is_held
+    assert FolderLocks(tmp_path).acquire(NAMES[1], "two", "two.db") == "one.db"
+
+
 def test_a_forked_child_holds_locks_of_its_own(tmp_path: Path) -> None:
     """The parent's are not the child's: what the child gives back, or does not, changes nothing for the parent."""
     ours = FolderLocks(tmp_path)

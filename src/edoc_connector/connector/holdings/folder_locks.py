@@ -102,6 +102,7 @@ class FolderLocks(ForkAware):
                 self._held[held] = b""
                 return held
             with _enter_gate(self._folder):
+                self._drop_if_removed()
                 other = self._find_other(name, key)
                 if other is not None:
                     return other
@@ -131,8 +132,11 @@ class FolderLocks(ForkAware):
     def drop_if_removed(self) -> None:
         """Forget every lock, where the list was removed: somebody else may have come since."""
         with self._lock:
-            if self._descriptor is not None and not self._is_in_place():
-                self._forget()
+            self._drop_if_removed()
+
+    def _drop_if_removed(self) -> None:
+        if self._descriptor is not None and not self._is_in_place():
+            self._forget()
 
     def _find_other(self, name: str, key: str) -> str | None:
         """Find who holds a lock for something else: here, or in another list."""
@@ -144,9 +148,9 @@ class FolderLocks(ForkAware):
         return None
 
     def _read_others(self) -> Iterator[bytes]:
-        for entry in os.scandir(self._folder):
-            if entry.name.startswith(_PREFIX) and entry.name.endswith(_SUFFIX) and entry.name != self._path.name:
-                yield from _read_list(Path(entry.path))
+        for name in os.listdir(self._folder):  # noqa: PTH208  names are enough, and a spool has many
+            if name.startswith(_PREFIX) and name.endswith(_SUFFIX) and name != self._path.name:
+                yield from _read_list(self._folder / name)
 
     def _shorten(self) -> None:
         """Write the list without a lock that was given back, or remove it with the last one."""
