@@ -17,6 +17,11 @@ AGENCIES = ["G22", "H29.05", "H30"]
 
 def look(store: Store, *, hands_over: bool = True) -> set[str]:
     """Look for all agencies."""
+    return set(look_closely(store, hands_over=hands_over))
+
+
+def look_closely(store: Store, *, hands_over: bool = True) -> dict[str, bool]:
+    """Look for all agencies, and whether more than a job of the schedule is due for them."""
     with store.snapshot() as tx:
         return list_due_agencies(tx, AGENCIES, ["poll", "watch"], common_job="watch", hands_over=hands_over, tells=True)
 
@@ -50,6 +55,18 @@ def test_a_delivery_names_its_agency_alone(
     assert look(store) == set()
     clock.forward(61)
     assert look(store) == {"H29.05"}
+
+
+def test_jobs_of_the_schedule_are_told_from_the_rest(
+    store: Store, clock: Clock, new_delivery: Callable[..., NewDelivery]
+) -> None:
+    """An agency whose poll alone is due is named as one; one for which something is to be sent too is not."""
+    rest_all(store)
+    with store.transaction("me") as tx:
+        tx.deliveries.add(new_delivery())
+    assert look_closely(store) == {"H29.05": True}
+    clock.forward(3601)
+    assert look_closely(store) == {"G22": False, "H29.05": True, "H30": False}
 
 
 def test_an_offer_names_its_agency(store: Store) -> None:

@@ -215,6 +215,7 @@ def live(
         for name in ("Trung tâm A", "Trung tâm B"):
             (tmp_path / "agencies.csv").write_text(f"code,name\nX01,{name}\n", encoding="utf-8")
             receiver.import_agencies(tmp_path / "agencies.csv")
+        assert first.agency_jobs[0].checks.run()
 
     return play
 

@@ -9,6 +9,7 @@ import pytest
 
 from edoc_connector.testing import sample_document
 from edoc_connector.worker import Worker
+from edoc_connector.worker.jobs import Job
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +56,38 @@ def test_every_agency_gets_a_round_now_and_then(settings: SettingsOf, monkeypatc
                 worker._run_turn(turn)
         time.sleep(0.15)
         assert all(turn.is_worth_a_round() for turn in worker._turns)
+
+
+def test_a_poll_that_is_due_is_no_reason_to_look_for_anything_else(
+    settings: SettingsOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round for the schedule alone polls, and looks at no rows of messages; one for a document does."""
+    monkeypatch.setattr("edoc_connector.worker.shared_look._ROUNDS_PER_SECOND", 0.001)
+    with Worker([settings(code, worker={"poll": 0.2, "idle": 0.05}) for code in CODES]) as worker:
+        sender, _ = worker._turns
+        did: list[Job] = []
+        run = sender.agency_jobs.run
+
+        def note_and_run(job: Job) -> bool:
+            did.append(job)
+            return run(job)
+
+        monkeypatch.setattr(sender.agency_jobs, "run", note_and_run)
+        for turn in worker._turns * 3:
+            worker._run_turn(turn)
+        assert Job.TRANSMIT in did
+        did.clear()
+        time.sleep(0.5)  # the poll is due again
+        assert sender.is_worth_a_round()
+        worker._run_turn(sender)
+        assert did == [Job.POLL, Job.WATCH]
+        assert not sender.has_more
+        worker.connectors[0].queue(sample_document())
+        time.sleep(0.06)
+        assert sender.is_worth_a_round()
+        worker._run_turn(sender)
+        assert Job.TRANSMIT in did
+        assert sender.has_more
 
 
 def test_agencies_of_one_store_share_connections_and_the_thread_of_leases(settings: SettingsOf) -> None:

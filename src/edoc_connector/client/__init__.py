@@ -3,6 +3,7 @@
 from .bodies import AnswerSink
 from .client import AsyncHubClient, HubClient
 from .messages import UNUSABLE_HEADERS
+from .shared_transports import SharedTransports
 from .survey import ConnectionStage, ConnectionSurvey, survey_connection
 from .threads import finish_in_thread, run_in_thread
 from .transport import ClientSettings, is_usable_header
@@ -15,6 +16,7 @@ __all__ = [
     "ConnectionStage",
     "ConnectionSurvey",
     "HubClient",
+    "SharedTransports",
     "finish_in_thread",
     "is_usable_header",
     "run_in_thread",

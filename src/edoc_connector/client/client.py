@@ -25,6 +25,7 @@ from .bodies import AnswerSink, Upload
 from .messages import EXCHANGE_ERRORS, build_missing_call_error, build_transport_error, is_tls_failure
 from .pacing import Pace
 from .sessions import LoginWait, adrive, drive, open_session
+from .shared_transports import SharedTransports
 from .threads import run_in_thread
 from .tls_failures import explain_tls_failure
 from .transport import (
@@ -83,6 +84,7 @@ class HubClient:
         dialect: the hub and its protocol.
         settings: time-outs, attempts, TLS, proxy.
         authenticator: lets requests pass what stands in front of the hub; the dialect's own where it is left out.
+        transports: connections that clients of other agencies use too; left out, they are this client's alone.
 
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
@@ -110,11 +112,16 @@ class HubClient:
         settings: ClientSettings | None = None,
         *,
         authenticator: Authenticator | None = None,
+        transports: SharedTransports | None = None,
     ) -> None:
         self.dialect = dialect
         self.settings = settings or ClientSettings()
         self._session = open_session(dialect, authenticator)
-        self._transport = build_blocking_transport(self.settings)
+        self._transport: httpx.BaseTransport = (
+            build_blocking_transport(self.settings)
+            if transports is None
+            else transports.lend(str(getattr(dialect, "endpoint", "")), self.settings)
+        )
         self._retrying = tenacity.Retrying(sleep=time.sleep, **_build_retry_options(self.settings))
         self._extensions = build_timeout_extensions(self.settings)
         self._pace = Pace.of_hub(dialect, self.settings.calls_a_minute)

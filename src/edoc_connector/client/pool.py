@@ -1,7 +1,8 @@
 """httpcore's pools of connections as transports of httpx, and one table of the errors of both.
 
 httpx's own transports make their pool themselves and keep it private. Ours take one, so that it can lie over a network
-of ours: that is how an exchange gets a limit as a whole (`edoc_connector.client.transport.TimedBackend`).
+of ours: that is how an exchange gets a limit as a whole (`edoc_connector.client.transport.TimedBackend`). Each scheme
+has a pool, made when it is needed: who speaks plain HTTP only reads no authorities for TLS.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import cast
 import httpcore
 import httpx
 
-from .._core import ForkAware, notice_fork, watch_forks
+from .._core import ForkAware, make_lock, notice_fork, watch_forks
 
 _AS_HTTPX: Mapping[type[Exception], type[httpx.TransportError]] = {
     httpcore.TimeoutException: httpx.TimeoutException,
@@ -36,21 +37,23 @@ _PARENT_POOLS: list[httpcore.AsyncConnectionPool] = []
 
 
 class BlockingTransport(httpx.BaseTransport, ForkAware):
-    """Send requests over a blocking pool.
+    """Send requests over blocking pools. Safe to share between threads, and between clients.
 
     Args:
-        make_pool: makes the pool of connections, which is closed with the transport; called again after a fork.
+        make_pool: makes the pool for a scheme, ``http`` or ``https``, when it is first needed; it is closed with the
+            transport, and made again after a fork.
     """
 
-    def __init__(self, make_pool: Callable[[], httpcore.ConnectionPool]) -> None:
+    def __init__(self, make_pool: Callable[[str], httpcore.ConnectionPool]) -> None:
         self._make_pool = make_pool
-        self._pool = make_pool()
+        self._pools: dict[str, httpcore.ConnectionPool] = {}
+        self._lock = make_lock()
         watch_forks(self)
 
     def renew_after_fork(self) -> None:
-        """Begin with a pool of its own: on the parent's sockets two processes would mix their packets."""
-        parent_pool, self._pool = self._pool, self._make_pool()
-        for connection in parent_pool.connections:
+        """Begin with pools of its own: on the parent's sockets two processes would mix their packets."""
+        parent_pools, self._pools = self._pools, {}
+        for connection in [one for pool in parent_pools.values() for one in pool.connections]:
             with suppress(Exception):  # one that was in use may be in any state; what counts is that it is let go of
                 connection.close()  # this process' end only: nothing is said on the wire
 
@@ -61,33 +64,42 @@ class BlockingTransport(httpx.BaseTransport, ForkAware):
             httpx.TransportError: no answer came.
         """
         notice_fork()
+        pool = self._find_pool(request.url.scheme)
         try:
-            answer = self._pool.handle_request(_translate_request(request))
+            answer = pool.handle_request(_translate_request(request))
         except _CAUGHT as error:
             raise translate_error(error) from error
         return _make_response(answer, _BlockingBody(answer))
 
     def close(self) -> None:
         """Close the connections."""
-        self._pool.close()
+        for pool in self._pools.values():
+            pool.close()
+
+    def _find_pool(self, scheme: str) -> httpcore.ConnectionPool:
+        with self._lock:
+            pool = self._pools.get(scheme)
+            if pool is None:
+                pool = self._pools[scheme] = self._make_pool(scheme)
+            return pool
 
 
 class AwaitedTransport(httpx.AsyncBaseTransport, ForkAware):
-    """Send requests over a pool of an event loop.
+    """Send requests over pools of an event loop.
 
     Args:
-        make_pool: makes the pool of connections, which is closed with the transport; called again after a fork.
+        make_pool: as for `BlockingTransport`.
     """
 
-    def __init__(self, make_pool: Callable[[], httpcore.AsyncConnectionPool]) -> None:
+    def __init__(self, make_pool: Callable[[str], httpcore.AsyncConnectionPool]) -> None:
         self._make_pool = make_pool
-        self._pool = make_pool()
+        self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
         watch_forks(self)
 
     def renew_after_fork(self) -> None:
-        """Begin with a pool of its own; the parent's is kept and never closed, since its event loop is the parent's."""
-        _PARENT_POOLS.append(self._pool)
-        self._pool = self._make_pool()
+        """Begin with pools of its own; the parent's are kept and never closed: its event loop is the parent's."""
+        _PARENT_POOLS.extend(self._pools.values())
+        self._pools = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and give its answer, as `BlockingTransport.handle_request` does.
@@ -96,15 +108,20 @@ class AwaitedTransport(httpx.AsyncBaseTransport, ForkAware):
             httpx.TransportError: no answer came.
         """
         notice_fork()
+        scheme = request.url.scheme
+        pool = self._pools.get(scheme)
+        if pool is None:
+            pool = self._pools[scheme] = self._make_pool(scheme)
         try:
-            answer = await self._pool.handle_async_request(_translate_request(request))
+            answer = await pool.handle_async_request(_translate_request(request))
         except _CAUGHT as error:
             raise translate_error(error) from error
         return _make_response(answer, _AwaitedBody(answer))
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._pool.aclose()
+        for pool in self._pools.values():
+            await pool.aclose()
 
 
 def translate_error(error: Exception) -> httpx.TransportError:

@@ -22,10 +22,10 @@ from __future__ import annotations
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -117,27 +117,50 @@ def is_usable_header(name: str, value: str) -> bool:
     return is_name and is_header_value(value)
 
 
-def build_blocking_transport(settings: ClientSettings) -> BlockingTransport:
-    """Build a transport over one pool of connections, bounded by the time limit of the thread that uses it.
+def build_blocking_transport(settings: ClientSettings, *, max_connections: int | None = None) -> BlockingTransport:
+    """Build a transport over pools of connections, bounded by the time limit of the thread that uses it.
+
+    Args:
+        settings: how the connections are made.
+        max_connections: most connections at a time, where not as many as are kept.
 
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
     """
-    warn_if_weakened(settings)
     kind = httpcore.ConnectionPool if settings.proxy is None else httpcore.HTTPProxy
     backend = TimedBackend(httpcore.SyncBackend())
-    return BlockingTransport(partial(kind, **_pool_options(settings), network_backend=backend))
+    make_options = _prepare_pools(settings)
+    bound = {} if max_connections is None else {"max_connections": max_connections}
+    return BlockingTransport(lambda scheme: kind(**{**make_options(scheme), **bound}, network_backend=backend))
 
 
 def build_async_transport(settings: ClientSettings) -> AwaitedTransport:
-    """Build a transport over one pool of connections for an event loop.
+    """Build a transport over pools of connections for an event loop.
+
+    Raises:
+        ConfigError: a certificate, key or proxy in the settings cannot be used.
+    """
+    kind = httpcore.AsyncConnectionPool if settings.proxy is None else httpcore.AsyncHTTPProxy
+    make_options = _prepare_pools(settings)
+    return AwaitedTransport(lambda scheme: kind(**make_options(scheme)))
+
+
+def _prepare_pools(settings: ClientSettings) -> Callable[[str], dict[str, Any]]:
+    """Prepare the options of the pools for ``http`` and ``https``: the TLS context is built for the latter only.
 
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
     """
     warn_if_weakened(settings)
-    kind = httpcore.AsyncConnectionPool if settings.proxy is None else httpcore.AsyncHTTPProxy
-    return AwaitedTransport(partial(kind, **_pool_options(settings)))
+    find_context = cache(partial(build_tls_context, settings))
+    if settings.ca_bundle is not None or settings.client_certificate is not None:
+        find_context()  # a mistake in the settings is told now, not with the first document
+    needs_always = False if settings.proxy is None else _parse_proxy(settings.proxy).scheme == "https"
+
+    def make_options(scheme: str) -> dict[str, Any]:
+        return _build_pool_options(settings, find_context() if scheme == "https" or needs_always else None)
+
+    return make_options
 
 
 def build_probing_pool(settings: ClientSettings) -> httpcore.ConnectionPool:
@@ -239,17 +262,17 @@ def _pool_options(settings: ClientSettings) -> dict[str, Any]:
     return _build_pool_options(settings, build_tls_context(settings))
 
 
-def _build_pool_options(settings: ClientSettings, context: ssl.SSLContext) -> dict[str, Any]:
+def _build_pool_options(settings: ClientSettings, context: ssl.SSLContext | None) -> dict[str, Any]:
     return {
         "ssl_context": context,
         "max_connections": settings.connections,
         "max_keepalive_connections": settings.connections,
         "keepalive_expiry": settings.keep_alive,
-        **({} if settings.proxy is None else _proxy_options(settings.proxy, context)),
+        **({} if settings.proxy is None else _proxy_options(_parse_proxy(settings.proxy), context)),
     }
 
 
-def _proxy_options(url: str, context: ssl.SSLContext) -> dict[str, Any]:
+def _parse_proxy(url: str) -> httpx.URL:
     try:
         parts, parsed = urlsplit(url), httpx.URL(url)  # httpx lets an unfinished [IPv6] address through
         usable = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -257,11 +280,15 @@ def _proxy_options(url: str, context: ssl.SSLContext) -> dict[str, Any]:
         usable = False
     if not usable:
         raise ConfigError(UNUSABLE_PROXY.en, vi=UNUSABLE_PROXY.vi)
-    user = parsed.username.encode(), parsed.password.encode()
+    return parsed
+
+
+def _proxy_options(url: httpx.URL, context: ssl.SSLContext | None) -> dict[str, Any]:
+    user = url.username.encode(), url.password.encode()
     return {
-        "proxy_url": split_url(parsed),
+        "proxy_url": split_url(url),
         "proxy_auth": user if any(user) else None,
-        "proxy_ssl_context": context if parsed.scheme == "https" else None,
+        "proxy_ssl_context": context if url.scheme == "https" else None,
     }
 
 

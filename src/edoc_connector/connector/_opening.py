@@ -49,7 +49,7 @@ def open_context(
         The context of the hub that the settings let send, which knows those of the others.
     """
     clock = SteadyClock()
-    hubs = _make_clients(settings, clock)
+    hubs = _make_clients(settings, clock, shared)
     try:
         store, guards = _open_guarded_store(settings, clock, shared)
     except BaseException:
@@ -67,7 +67,9 @@ def open_context(
     return context
 
 
-def _make_clients(settings: Settings, clock: SteadyClock) -> dict[str, RecordingHubClient]:
+def _make_clients(
+    settings: Settings, clock: SteadyClock, shared: SharedResources | None
+) -> dict[str, RecordingHubClient]:
     """Make the client of each hub; none where one cannot be made."""
     clients: dict[str, RecordingHubClient] = {}
     try:
@@ -84,6 +86,7 @@ def _make_clients(settings: Settings, clock: SteadyClock) -> dict[str, Recording
                     hub=name,
                     endpoint=str(getattr(section, "endpoint", "")),
                 ),
+                transports=None if shared is None else shared.transports,
             )
     except BaseException:
         for client in clients.values():
@@ -157,7 +160,12 @@ def _open_guarded_store(
     store = _open_store(settings, clock, shared)
     try:
         return store, {
-            name: StoreGuard.of_store(store, agency=settings.agency.id, hub=str(getattr(section, "endpoint", "")))
+            name: StoreGuard.of_store(
+                store,
+                agency=settings.agency.id,
+                hub=str(getattr(section, "endpoint", "")),
+                lock_folders=None if shared is None else shared.lock_folders,
+            )
             for name, section in settings.hub_sections.items()
         }
     except BaseException:

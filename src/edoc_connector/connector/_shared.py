@@ -1,10 +1,12 @@
-"""What the connectors of one process share, where a worker opens many: databases, and the threads that renew leases."""
+"""What the connectors of one process share, where a worker opens many: databases, connections, locks, threads."""
 
 from __future__ import annotations
 
 from .._core import make_lock
+from ..client import SharedTransports
 from ..store import SharedDatabases
 from ._lease_keeper import RenewalThread
+from .holdings import LockFolders
 
 
 class SharedResources:
@@ -17,10 +19,14 @@ class SharedResources:
 
     Attributes:
         databases: databases by URL.
+        transports: connections to hubs.
+        lock_folders: the locks that keep other stores of the agencies away.
     """
 
     def __init__(self, *, max_connections: int | None = None) -> None:
         self.databases = SharedDatabases(max_connections=max_connections)
+        self.transports = SharedTransports()
+        self.lock_folders = LockFolders()
         self._lock = make_lock()
         self._renewal_threads: dict[str, RenewalThread] = {}
 

@@ -15,6 +15,7 @@ from .._core import make_lock
 from ._sql import SqliteConnectionSource, make_engine, select_connection_source
 from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
 from .log import EvidenceWriter
+from .maintenance import Announcer
 
 
 class Database:
@@ -26,6 +27,7 @@ class Database:
         max_connections: most connections to a server at a time; as many as SQLAlchemy's pool has where left out.
 
     Attributes:
+        announcer: announces the agencies of its stores on the server.
         is_prepared: whether its tables were found, or made.
 
     Raises:
@@ -35,6 +37,7 @@ class Database:
     def __init__(self, url: str, *, clock: Callable[[], datetime], max_connections: int | None = None) -> None:
         self.engine = make_engine(url, max_connections=max_connections)
         self.connections = connections = select_connection_source(self.engine)
+        self.announcer = Announcer(self.engine)
         is_file = isinstance(connections, SqliteConnectionSource)
         self.evidence = EvidenceWriter(connections, clock=clock, in_commit=is_file)
         self.new_transaction: Callable[[], GroupTransaction | SoloTransaction] = (

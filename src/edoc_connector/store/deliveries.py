@@ -27,6 +27,7 @@ from ..errors import DocumentIdConflict
 from ._sql import (
     TABLES,
     CompiledStatement,
+    UtcTime,
     build_newest_first_query,
     build_query_by_id,
     match_columns,
@@ -57,6 +58,12 @@ _SELECT_BY_DOCUMENT_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.docum
 _SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
 _TARGETS_QUERY = (
     select(TARGETS_TABLE).where(TARGETS_TABLE.c.delivery_id.in_(_DELIVERY_IDS)).order_by(TARGETS_TABLE.c.id)
+)
+_SELECT_DEADLINES_DUE = CompiledStatement(
+    select(TABLE)
+    .where(TABLE.c.agency == bindparam("agency"), TABLE.c.deadline_due <= bindparam("now", type_=UtcTime()))
+    .order_by(TABLE.c.deadline_due)
+    .limit(bindparam("limit"))
 )
 _INSERT_RECIPIENTS = CompiledStatement(insert(RECIPIENTS_TABLE))
 _OTHER_DELIVERY = TABLE.alias("other")
@@ -176,9 +183,8 @@ class Deliveries:
 
     def list_deadlines_due(self, agency: str, *, limit: int) -> list[DeliveryRow]:
         """List the deliveries whose deadline is over and was not looked at to the end, the earliest first."""
-        query = select(TABLE).where(TABLE.c.agency == agency, TABLE.c.deadline_due <= self._tx.now)
-        ordered = query.order_by(TABLE.c.deadline_due).limit(limit)
-        return [DeliveryRow.from_row(row) for row in self._tx.connection.execute(ordered).mappings()]
+        values = {"agency": agency, "now": self._tx.now, "limit": limit}
+        return list(map(DeliveryRow.from_row, _SELECT_DEADLINES_DUE.fetch_all(self._tx.connection, values)))
 
     def mark_expired(self, row: DeliveryRow, *, detail: Text) -> None:
         """Mark a delivery whose deadline ran out before it was with every recipient; its state stays."""

@@ -33,8 +33,8 @@ def list_due_agencies(
     common_job: str,
     hands_over: bool,
     tells: bool,
-) -> set[str]:
-    """List the agencies for which a worker may find something to do.
+) -> dict[str, bool]:
+    """List the agencies for which a worker may find something to do, each with whether more than a job of the schedule.
 
     Args:
         tx: the transaction.
@@ -47,9 +47,9 @@ def list_due_agencies(
     query = _build_query(hands_over, tells)
     values = {"job_names": sorted(job_names), "common_job": common_job, "now": tx.now}
     return {
-        agency
+        agency: bool(has_rows)
         for part in split_keys(agencies)
-        for agency in tx.connection.execute(query, values | {"agencies": list(part)}).scalars()
+        for agency, has_rows in tx.connection.execute(query, values | {"agencies": list(part)})
     }
 
 
@@ -59,13 +59,14 @@ def _build_query(hands_over: bool, tells: bool) -> Select[Any]:
     served = _JOBS.alias("served")
     agency = served.c.agency
     is_served = (agency.in_(bindparam("agencies", expanding=True)), served.c.job == bindparam("common_job"))
-    return select(agency).where(*is_served, or_(*_iter_conditions(agency, hands_over, tells)))
-
-
-def _iter_conditions(agency: ColumnElement[str], hands_over: bool, tells: bool) -> Iterator[ColumnElement[bool]]:
     # A job that failed is looked at whatever its name: the row of a circuit breaker is none of the schedule's.
     is_job = or_(_JOBS.c.job.in_(bindparam("job_names", expanding=True)), _JOBS.c.failures > 0)
-    yield exists().where(_JOBS.c.agency == agency, _JOBS.c.next_at <= _NOW, _is_free(_JOBS), is_job)
+    has_job = exists().where(_JOBS.c.agency == agency, _JOBS.c.next_at <= _NOW, _is_free(_JOBS), is_job)
+    has_rows = or_(*_iter_row_conditions(agency, hands_over, tells))
+    return select(agency, has_rows).where(*is_served, or_(has_job, has_rows))
+
+
+def _iter_row_conditions(agency: ColumnElement[str], hands_over: bool, tells: bool) -> Iterator[ColumnElement[bool]]:
     for machine in (DELIVERIES, OUTGOING):
         yield _has_due(TABLES[machine.table_name], agency, _SENDABLE_STATES)
     yield _has_due(_RECEIPTS, agency, [ReceiptState.LISTED, *([ReceiptState.WAITING] if hands_over else [])])

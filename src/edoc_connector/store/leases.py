@@ -49,6 +49,18 @@ _OF_ANOTHER_HUB: dict[str, dict[str, Any]] = {
 }
 
 
+_COUNT_EXPIRED = [
+    CompiledStatement(
+        select(*[func.count().label("count"), func.min(table.c.lease_until).label("first")]).where(
+            table.c.agency == bindparam("agency"),
+            table.c.state.in_(sorted(machine.leased_states)),
+            table.c.lease_until <= bindparam("before", type_=UtcTime()),
+        )
+    )
+    for table, machine in ((TABLES[machine.table_name], machine) for machine in MACHINES)
+]
+
+
 @dataclass(slots=True)
 class Lease:
     """A worker's right to a row.
@@ -274,19 +286,10 @@ class Leases:
         Returns:
             How many, and the end of the lease that ran out first; None where there is none.
         """
-        count, first = 0, None
-        for machine in MACHINES:
-            table = TABLES[machine.table_name]
-            is_expired = (
-                table.c.agency == agency,
-                table.c.state.in_(sorted(machine.leased_states)),
-                table.c.lease_until <= before,
-            )
-            query = select(func.count(), func.min(table.c.lease_until)).where(*is_expired)
-            number, earliest = self._tx.connection.execute(query).one()
-            count += number
-            first = earliest if first is None else min(first, earliest or first)
-        return count, first
+        values = {"agency": agency, "before": before}
+        rows = [query.fetch_all(self._tx.connection, values)[0] for query in _COUNT_EXPIRED]
+        first = min((row["first"] for row in rows if row["first"] is not None), default=None)
+        return sum(row["count"] for row in rows), first
 
     def renew(self, table_name: str, lease: Lease, row_ids: Collection[int]) -> int:
         """Extend a worker's leases on some rows, where they have not run out; returns how many."""

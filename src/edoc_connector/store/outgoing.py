@@ -52,6 +52,11 @@ _IS_REFUSED = and_(
         _LATER.c.state == OutgoingState.SENT,
     ),
 )
+_COUNT_REFUSED = CompiledStatement(
+    select(TABLE.c.kind, func.count().label("refused"))
+    .where(TABLE.c.agency == bindparam("agency"), _IS_REFUSED)
+    .group_by(TABLE.c.kind)
+)
 _DELIVERIES, _RECEIPTS = TABLES["deliveries"], TABLES["receipts"]
 _DOC_IDS: BindParameter[Any] = bindparam("doc_ids", expanding=True)
 
@@ -326,8 +331,9 @@ class Outgoing:
 
     def count_refused(self, agency: str) -> dict[str, int]:
         """Count the messages of `list_refused` by their kind."""
-        query = select(TABLE.c.kind, func.count().label("refused")).where(TABLE.c.agency == agency, _IS_REFUSED)
-        return {row.kind: row.refused for row in self._tx.connection.execute(query.group_by(TABLE.c.kind))}
+        return {
+            row["kind"]: row["refused"] for row in _COUNT_REFUSED.fetch_all(self._tx.connection, {"agency": agency})
+        }
 
     def list_refused_about(
         self, agency: str, *, delivery_ids: Collection[int] = (), receipt_ids: Collection[int] = ()

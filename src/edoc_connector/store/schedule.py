@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, bindparam, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ._sql import TABLES
+from ._sql import TABLES, CompiledStatement, UtcTime
 from .future_times import OverdueLimits, correct_jobs
 from .rows import JobRow
 from .transitions import LeaseLost
@@ -32,6 +33,13 @@ _LISTED = "listed-"
 """Beginning of the names of the rows that hold how far a hub's lists by date were read; no job has such a name."""
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
+_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("agency"))
+_OF_NAME = _OF_AGENCY.where(TABLE.c.job == bindparam("job"))
+_SELECT_JOB = CompiledStatement(_OF_NAME)
+_SELECT_JOBS = CompiledStatement(
+    _OF_AGENCY.where(~TABLE.c.job.startswith(_LISTED, autoescape=True)).order_by(TABLE.c.job)
+)
+
 _ERROR_COLUMNS = ("error_code", "error_text", "error_vi")
 
 
@@ -47,18 +55,13 @@ class Schedule:
 
     def find_job(self, agency: str, name: str) -> JobRow | None:
         """Find a job, if it ever ran."""
-        row = (
-            self._tx.connection.execute(select(TABLE).where(TABLE.c.agency == agency, TABLE.c.job == name))
-            .mappings()
-            .first()
-        )
+        row = _SELECT_JOB.fetch_first(self._tx.connection, {"agency": agency, "job": name})
         return JobRow.from_row(row) if row is not None else None
 
     def list_jobs(self, agency: str) -> dict[str, JobRow]:
         """List the jobs of an agency, by name."""
-        is_job = ~TABLE.c.job.startswith(_LISTED, autoescape=True)
-        query = select(TABLE).where(TABLE.c.agency == agency, is_job).order_by(TABLE.c.job)
-        return {row["job"]: JobRow.from_row(row) for row in self._tx.connection.execute(query).mappings()}
+        rows = _SELECT_JOBS.fetch_all(self._tx.connection, {"agency": agency})
+        return {row["job"]: JobRow.from_row(row) for row in rows}
 
     def find_listed_until(self, agency: str, kind: str) -> datetime | None:
         """Find the time until which everything that the hub listed is recorded; None where nothing was listed yet.
@@ -86,6 +89,8 @@ class Schedule:
 
     def ensure_job(self, agency: str, name: str, *, first_at: datetime) -> None:
         """Make a job's row where there is none."""
+        if self.find_job(agency, name) is not None:
+            return
         values = {
             "agency": agency,
             "job": name,
@@ -108,11 +113,8 @@ class Schedule:
             name: the job.
             only_due: only where its time has come.
         """
-        is_free = or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= self._tx.now)
-        query = select(TABLE).where(TABLE.c.agency == agency, TABLE.c.job == name, is_free)
-        if only_due:
-            query = query.where(TABLE.c.next_at <= self._tx.now)
-        row = self._tx.connection.execute(query.with_for_update(skip_locked=True)).mappings().first()
+        keys = {"agency": agency, "job": name, "now": self._tx.now}
+        row = _compile_claim_query(only_due).fetch_first(self._tx.connection, keys)
         if row is None:
             return None
         until = self._tx.now + timedelta(seconds=lease.seconds)
@@ -123,9 +125,7 @@ class Schedule:
             "updated_at": self._tx.now,
         }
         self._tx.connection.execute(update(TABLE).where(TABLE.c.id == row["id"]).values(values))
-        return JobRow.from_row(
-            self._tx.connection.execute(select(TABLE).where(TABLE.c.id == row["id"])).mappings().one()
-        )
+        return JobRow.from_row({**row, **values})
 
     def finish_job(
         self, row: JobRow, *, next_at: datetime, failures: int, error: dict[str, str | None] | None = None
@@ -201,3 +201,12 @@ class Schedule:
         """End every lease of a worker."""
         update_held = update(TABLE).where(TABLE.c.lease_owner == lease.owner, TABLE.c.lease_until > self._tx.now)
         self._tx.connection.execute(update_held.values(lease_until=self._tx.now))
+
+
+@cache
+def _compile_claim_query(only_due: bool) -> CompiledStatement:
+    """Compile the query that locks a job that is free ``now``, and that is due then."""
+    now = bindparam("now", type_=UtcTime())
+    query = _OF_NAME.where(or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= now))
+    query = query.where(TABLE.c.next_at <= now) if only_due else query
+    return CompiledStatement(query.with_for_update(skip_locked=True))

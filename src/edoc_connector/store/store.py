@@ -66,6 +66,7 @@ class Store:
     ) -> None:
         self.archives = archives
         self._engine = database.engine
+        self._announcer = database.announcer
         self._leave = leave
         self._is_closed = False
         self._actor = actor
@@ -149,7 +150,7 @@ class Store:
         """
         if find_database_file(self._engine) is not None:
             return None
-        return Announcement(self._engine, purpose=purpose, key=self.key)
+        return Announcement(self._announcer, purpose=purpose, key=self.key)
 
     @classmethod
     def open(

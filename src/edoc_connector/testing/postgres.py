@@ -28,7 +28,7 @@ from ..store import upgrade
 _DEBIAN_FOLDER = Path("/usr/lib/postgresql")
 # The kernel keeps what was written when only the server ends: durable enough for a test, and quick.
 _SERVER_OPTIONS = (
-    *("listen_addresses=", "fsync=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB"),
+    *("listen_addresses=", "fsync=off", "full_page_writes=off", "shared_buffers=64MB"),
     *("wal_level=minimal", "max_wal_senders=0", "autovacuum=off"),
 )
 
@@ -39,11 +39,15 @@ Tables = Literal["none", "store", "tasks"]
 class PostgresServer:
     """A server that listens on a socket in a temporary folder. Use it as a context manager.
 
+    Args:
+        max_connections: how many connections it takes at a time.
+
     Raises:
         ConfigError: no PostgreSQL programs are installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_connections: int = 200) -> None:
+        self._max_connections = max_connections
         self._user = "nobody" if hasattr(os, "geteuid") and os.geteuid() == 0 else None
         self._folder = Path(tempfile.mkdtemp(prefix="edoc-pg-"))
         if self._user is not None:
@@ -67,7 +71,8 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start the server; returns when it takes connections."""
-        options = " ".join(["-k", str(self._folder), *(f"-c {option}" for option in _SERVER_OPTIONS)])
+        settings = (*_SERVER_OPTIONS, f"max_connections={self._max_connections}")
+        options = " ".join(["-k", str(self._folder), *(f"-c {setting}" for setting in settings)])
         log = str(self._folder / "log")
         self._run("pg_ctl", "-D", str(self._data), "-l", log, "-w", "-t", "60", "-o", options, "start")
 

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -16,7 +16,7 @@ from ..config import Settings, WorkerSettings
 from ..connector import Connector, Handlers, SharedResources
 from ..errors import ConfigError, StoreError
 from .jobs import AgencyJobs, Job
-from .shared_look import SharedLook
+from .shared_look import SCHEDULED_JOBS, SharedLook
 
 log = get_logger("edoc_connector.worker")
 
@@ -253,7 +253,7 @@ class Worker:
                     break
                 self.metrics.count_job(turn.agency_jobs.agency, job)
                 turn.wake_follow_ups(job)
-                did_work = True
+                did_work = did_work or not (skip_resting and turn.sees_what_is_left_by(job))
         return did_work
 
     def _release(self, is_finished: bool) -> None:
@@ -292,7 +292,7 @@ class AgencyTurn:
 
     Attributes:
         recovery_interval: seconds between two recoveries, where there are rounds.
-        worked_at: when its last round ended, by the monotonic clock.
+        whole_round_at: when its last round ended in which every job was looked at, by the monotonic clock.
         has_more: whether that did or left something.
         shared_look: looks for what is due for all agencies of the store; None where it is the only one.
     """
@@ -306,7 +306,8 @@ class AgencyTurn:
         self._quiet_until: dict[Job, float] = {}
         self._recovered_at = float("-inf")
         self.recovery_interval = min(settings.idle * 5, connector.settings.limits.lease / 4)
-        self.worked_at = float("-inf")
+        self.whole_round_at = float("-inf")
+        self._is_whole_round = True
         self.has_more = True
         self.shared_look: SharedLook | None = None
 
@@ -323,9 +324,20 @@ class AgencyTurn:
         """Whether there may be something to do; an agency that has its store for itself looks with each round."""
         return self.shared_look is None or self.shared_look.has_work(self)
 
+    def sees_what_is_left_by(self, job: Job) -> bool:
+        """Whether the next look finds what a job left to do, so that no round has to follow for it."""
+        return self.shared_look is not None and job in SCHEDULED_JOBS
+
+    def plan_round(self, *, left_out: Collection[Job]) -> None:
+        """Leave jobs out of the next round, where nothing can be due for them."""
+        self._is_whole_round = not left_out
+        for job in left_out:
+            self.mark_idle(job)
+
     def note_round(self, *, has_more: bool) -> None:
         """Note that a round ended, and whether the next one follows whatever the look at the store says."""
-        self.worked_at = time.monotonic()
+        if self._is_whole_round:
+            self.whole_round_at = time.monotonic()
         self.has_more = has_more or self.agency_jobs.has_unreleased
 
     def rest(self, seconds: float) -> None:

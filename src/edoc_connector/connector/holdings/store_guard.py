@@ -1,7 +1,7 @@
 """Guard against two stores for one agency at one hub: each would receive, handle and confirm what is the other's too.
 
-As long as a connector works with the hub, its store is announced wherever another one could be seen: by a lock file in
-this user's folder on this machine, beside the database and in the spool, and by an advisory lock on a database server.
+As long as a connector works with the hub, its store is announced wherever another one could be seen: by a lock in this
+user's folder on this machine, beside the database and in the spool, and by an advisory lock on a database server.
 Programs on one store share them; whoever comes with another store is refused. A store that shares none of these (on
 another machine, with a database and a spool of its own) is not seen: VXP has no call by which it could be announced.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 from ..._core import get_logger, make_private_folder
 from ...errors import StoreError
 from ...store import Announcement, Store
-from .lock_file import LockFile
+from .folder_locks import HeldLock, LockFolders
 
 log = get_logger("edoc_connector.connector")
 
@@ -51,6 +51,7 @@ class StoreGuard:
         key: what no other spelling of that changes; the database itself where it is left out.
         folders: folders where another store of the agency would be seen, besides this user's own.
         announcement: the lock on the database's server, where there is one.
+        lock_folders: the locks of other agencies of the process too; left out, they are this one's alone.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class StoreGuard:
         key: str = "",
         folders: tuple[Path, ...] = (),
         announcement: Announcement | None = None,
+        lock_folders: LockFolders | None = None,
     ) -> None:
         self._agency = agency
         self._database = database
@@ -69,15 +71,16 @@ class StoreGuard:
         self._name = hashlib.sha256(f"{agency}\0{hub}".encode()).hexdigest()[:32]
         self._folders = folders
         self._announcement = announcement
-        self._held: list[LockFile] = []
+        self._locks = lock_folders or LockFolders()
+        self._held: list[HeldLock] = []
         self._has_files = False
         self._next_look = 0.0
         self._is_released = False
         self._lock = threading.Lock()
 
     @classmethod
-    def of_store(cls, store: Store, *, agency: str, hub: str) -> StoreGuard:
-        """Make the guard of a store that is open."""
+    def of_store(cls, store: Store, *, agency: str, hub: str, lock_folders: LockFolders | None = None) -> StoreGuard:
+        """Make the guard of a store that is open; `lock_folders` as for the guard."""
         folders = [store.spool.root, *([store.folder] if store.folder is not None else [])]
         return cls(
             agency=agency,
@@ -86,6 +89,7 @@ class StoreGuard:
             key=store.key,
             folders=tuple(dict.fromkeys(folder.resolve() for folder in folders)),
             announcement=store.announce(f"{agency}\0{hub}"),
+            lock_folders=lock_folders,
         )
 
     def require_alone(self) -> None:
@@ -94,7 +98,7 @@ class StoreGuard:
         Raises:
             StoreError: one does.
         """
-        if self._has_files and time.monotonic() < self._next_look:
+        if self._has_files and time.monotonic() < self._next_look and all(lock.is_held for lock in self._held):
             return
         other = self.find_other()
         if other is not None:
@@ -116,7 +120,7 @@ class StoreGuard:
             self._let_go()
 
     def _find_and_hold(self) -> OtherStore | None:
-        if not all(lock_file.is_in_place() for lock_file in self._held):
+        if not all(lock.is_in_place() for lock in self._held):
             self._release_files()
         if not self._has_files:
             other = self._lock_folders()
@@ -135,20 +139,19 @@ class StoreGuard:
 
     def _release_files(self) -> None:
         held, self._held, self._has_files = self._held, [], False
-        for lock_file in held:
-            lock_file.release()
+        for lock in held:
+            lock.release()
 
     def _lock_folders(self) -> OtherStore | None:
         for folder in _list_folders(self._folders):
-            lock_file = LockFile(folder / f".{self._name}.lock")
             try:
-                other = lock_file.acquire(self._key, self._database)
+                lock = self._locks.find(folder).acquire(self._name, self._key, self._database)
             except OSError as error:
                 log.warning("whether another store is used for %s cannot be found out: %s", self._agency, error)
                 continue
-            if other is not None:
-                return OtherStore(database=other, seen_at=str(folder))
-            self._held.append(lock_file)
+            if not isinstance(lock, HeldLock):
+                return OtherStore(database=lock, seen_at=str(folder))
+            self._held.append(lock)
         return None
 
     def _look_at_server(self) -> OtherStore | None:

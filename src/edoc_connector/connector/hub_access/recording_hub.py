@@ -22,7 +22,7 @@ from ..._core import (
     qualify_for_hub,
     strip_hub,
 )
-from ...client import ClientSettings, HubClient
+from ...client import ClientSettings, HubClient, SharedTransports
 from ...errors import ClockRejected, TransportError
 from ...hubs import (
     AgencyChange,
@@ -129,6 +129,7 @@ class RecordingHubClient(HubClient):
         authenticator: lets requests pass what stands in front of the hub.
         name: name of the hub.
         telemetry: observes what is sent, asked for and confirmed.
+        transports: connections that clients of other agencies use too.
 
     Attributes:
         time: the time in signed headers, for a dialect that has such.
@@ -143,6 +144,7 @@ class RecordingHubClient(HubClient):
         authenticator: Authenticator | None = None,
         name: str = LONE_HUB,
         telemetry: MessagingTelemetry | None = None,
+        transports: SharedTransports | None = None,
     ) -> None:
         self.name = name
         self.telemetry = telemetry or MessagingTelemetry(hub=name)
@@ -150,7 +152,7 @@ class RecordingHubClient(HubClient):
         self._own_secrets = (*collect_secrets(dialect), *collect_secrets(authenticator))
         self._local = threading.local()
         self._require_alone: Callable[[], None] = _permit
-        super().__init__(with_clock(dialect, self.time), settings, authenticator=authenticator)
+        super().__init__(with_clock(dialect, self.time), settings, authenticator=authenticator, transports=transports)
 
     @property
     def _secrets(self) -> tuple[str, ...]:

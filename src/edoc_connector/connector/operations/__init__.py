@@ -9,7 +9,7 @@ from .legal_hold import LegalHold
 from .other_store import OtherStoreSigns, find_other_store
 from .reconcile import Reconciled, Unsettled
 from .restored import RestoreReport
-from .spool_maintenance import Pruned, Rewritten, SpoolFault, fsck
+from .spool_maintenance import Pruned, Rewritten, SpoolFault, compare_spool, fsck
 from .story import Event, Story
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Unsettled",
     "check_evidence",
     "check_pack",
+    "compare_spool",
     "find_other_store",
     "fsck",
 ]

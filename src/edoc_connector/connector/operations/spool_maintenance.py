@@ -148,9 +148,7 @@ def _enter_minutes(context: ConnectorContext, rows: list[PacketRow], older_than:
     return minutes
 
 
-def fsck(
-    context: ConnectorContext, *, repair: bool = False, deep: bool = False, evidence: bool = True
-) -> list[SpoolFault]:
+def fsck(context: ConnectorContext, *, repair: bool = False, deep: bool = False) -> list[SpoolFault]:
     """Have the database check itself, compare spool and store, and check the evidence against every kept checkpoint.
 
     Args:
@@ -158,7 +156,6 @@ def fsck(
         repair: set orphans aside, remove old drafts, put lost packets back where an orphan or the hub has them; nothing
             of it where the database is damaged: what it does not name any more may be all there is.
         deep: read every file and compare its hash; check the database's indexes too.
-        evidence: whether the log is checked too.
 
     Raises:
         StoreError: the store or the spool cannot be read.
@@ -166,13 +163,22 @@ def fsck(
     with context.store.snapshot() as tx:
         damage = find_damage(tx.connection, deep=deep)
     if not damage:
-        return _compare(context, repair=repair, deep=deep) + (_check_log(context) if evidence else [])
+        return _compare(context, repair=repair, deep=deep) + _check_log(context)
     faults = [SpoolFault(kind="database", what=line, **_RESTORE_DATABASE) for line in damage]
     try:
         return faults + _compare(context, repair=False, deep=deep)
     except StoreError as error:  # what is damaged stands in the list already
         log.warning("spool and store cannot be compared: %s", error)
         return faults
+
+
+def compare_spool(context: ConnectorContext) -> list[SpoolFault]:
+    """Compare spool and store as `fsck` does, without a check of the database, which may be many agencies'.
+
+    Raises:
+        StoreError: the store or the spool cannot be read.
+    """
+    return _compare(context, repair=False, deep=False)
 
 
 def _compare(context: ConnectorContext, *, repair: bool, deep: bool) -> list[SpoolFault]:

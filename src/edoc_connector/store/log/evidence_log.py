@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, bindparam, func, insert, or_, select
 
 from ..._core import Text
 from ...errors import ArchiveMissing, ArchiveRefused, EvidenceError
@@ -30,7 +30,7 @@ from ...evidence import (
     unpack_entry,
 )
 from ...signing import read_certificates
-from .._sql import TABLES
+from .._sql import TABLES, CompiledStatement
 from .archives import ArchivedEntries, ArchiveRecord, missing_archive_error
 from .linking import (
     ENTRIES,
@@ -52,6 +52,13 @@ if TYPE_CHECKING:
     from ..transaction import Tx
 
 CHECKPOINTS = TABLES["evidence_checkpoints"]
+_SELECT_OPENED_AT = CompiledStatement(select(LOGS.c.opened_at).where(LOGS.c.agency == bindparam("agency")))
+_SELECT_LAST_CHECKPOINT = CompiledStatement(
+    select(*[CHECKPOINTS.c.size, CHECKPOINTS.c.at])
+    .where(CHECKPOINTS.c.agency == bindparam("agency"))
+    .order_by(CHECKPOINTS.c.size.desc())
+    .limit(1)
+)
 _BATCH_ROWS = 512
 _COLUMNS = (ENTRIES, LEAF.label("leaf"))
 _ROWS = build_leaves_query(*_COLUMNS)
@@ -109,8 +116,8 @@ class EvidenceLog:
 
     def read_opened_at(self, agency: str) -> datetime | None:
         """Read when a log was opened; None before its first entry."""
-        query = select(LOGS.c.opened_at).where(LOGS.c.agency == agency)
-        return self._tx.connection.execute(query).scalar()
+        row = _SELECT_OPENED_AT.fetch_first(self._tx.connection, {"agency": agency})
+        return None if row is None else row["opened_at"]
 
     def read_size(self, agency: str) -> int:
         """Read how many entries of a log have a place."""
@@ -250,9 +257,8 @@ class EvidenceLog:
 
     def read_last_checkpoint(self, agency: str) -> tuple[int, datetime] | None:
         """Read the size and time of the newest checkpoint; None where there is none."""
-        query = select(CHECKPOINTS.c.size, CHECKPOINTS.c.at).where(CHECKPOINTS.c.agency == agency)
-        row = self._tx.connection.execute(query.order_by(CHECKPOINTS.c.size.desc()).limit(1)).first()
-        return None if row is None else (int(row[0]), row[1])
+        row = _SELECT_LAST_CHECKPOINT.fetch_first(self._tx.connection, {"agency": agency})
+        return None if row is None else (int(row["size"]), row["at"])
 
     def list_newest_checkpoints(self, agency: str, limit: int) -> list[StoredCheckpoint]:
         """List the newest checkpoints of an agency."""

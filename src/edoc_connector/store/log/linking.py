@@ -111,7 +111,7 @@ _SELECT_LAST_RUN = CompiledStatement(
     .order_by(RUNS.c.first_leaf.desc())
     .limit(1)
 )
-_SELECT_LAST_ENTRY = select(func.max(ENTRIES.c.id))
+_SELECT_LAST_ENTRY = CompiledStatement(select(func.max(ENTRIES.c.id).label("id")))
 _SELECT_LOG = CompiledStatement(select(LOGS.c.origin).where(LOGS.c.agency == bindparam("agency")))
 _SELECT_TILE = CompiledStatement(
     select(TILES.c.hash)
@@ -413,7 +413,8 @@ def insert_entries(connection: Connection, entries: Sequence[LogEntry], *, at: d
 
 def read_last_entry(connection: Connection) -> int:
     """Read the number of the newest entry, of whichever agency, which only grows; 0 without any."""
-    return int(connection.scalar(_SELECT_LAST_ENTRY) or 0)
+    (found,) = _SELECT_LAST_ENTRY.fetch_all(connection, {})
+    return int(found["id"] or 0)
 
 
 def _ensure_open(connection: Connection, agency: str, *, at: datetime) -> tuple[int, bytes] | None:

@@ -1,6 +1,6 @@
 """Maintenance of the store as a whole, beside daily work: identity, figures, kept packets, backup, restore, damage."""
 
-from .announcement import Announcement
+from .announcement import Announcement, Announcer
 from .backup import BackedUp, write_backup
 from .hub_rows import HubHoldings, HubRows
 from .identity import Identity, IdentityWatch
@@ -13,6 +13,7 @@ from .retention import DocumentNames, PacketRetention, PacketRow
 
 __all__ = [
     "Announcement",
+    "Announcer",
     "BackedUp",
     "DocumentNames",
     "HubHoldings",

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Table, and_, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, Table, and_, bindparam, exists, func, not_, or_, select
 
-from .._sql import TABLES
+from .._sql import TABLES, CompiledStatement
 from ..rows import CONFIRM
 from ..state_machine import DeliveryState, OutgoingState, ReceiptState
 
@@ -41,6 +41,12 @@ _KEEPING: dict[str, tuple[Table, ColumnElement[bool]]] = {
     ),
     "undecided_statuses": (_OUTGOING, and_(not_(_IS_CONFIRMATION), not_(_OUTGOING.c.is_tied), _IS_IN_DOUBT)),
 }
+
+
+_OPEN_HUBS = [
+    CompiledStatement(select(table.c.hub).where(table.c.agency == bindparam("agency"), where).distinct())
+    for table, where in _KEEPING.values()
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +114,10 @@ class HubRows:
             agency: code of the agency.
             known: names of the hubs that are.
         """
-        names = sorted(known)
         found: set[str] = set()
-        for table, where in _KEEPING.values():
-            query = select(table.c.hub).where(table.c.agency == agency, table.c.hub.not_in(names), where).distinct()
-            found |= set(self._tx.connection.execute(query).scalars())
-        return sorted(found)
+        for query in _OPEN_HUBS:
+            found |= {row["hub"] for row in query.fetch_all(self._tx.connection, {"agency": agency})}
+        return sorted(found.difference(known))
 
     def _count(self, table: Table, agency: str, hub: str, where: ColumnElement[bool]) -> int:
         query = select(func.count()).select_from(table).where(table.c.agency == agency, table.c.hub == hub, where)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, and_, exists, literal_column, or_
 
@@ -60,8 +61,17 @@ def match_unanswered(received_before: datetime) -> tuple[ColumnElement[bool], ..
     Args:
         received_before: UTC. What came more than a year earlier is left out: nobody waits for it any more.
     """
+    return build_unanswered_conditions(find_earliest_unanswered(received_before), received_before)
+
+
+def build_unanswered_conditions(received_after: Any, received_before: Any) -> tuple[ColumnElement[bool], ...]:
+    """Build the conditions of `match_unanswered` for two times, or for what will be bound to them."""
     is_withdrawn = and_(TABLE.c.change.is_not(None), TABLE.c.change == Change.AGREED)
     is_here = TABLE.c.state.in_((ReceiptState.HANDLED, ReceiptState.CONFIRMED))
-    earliest = received_before - _WAITED_FOR
-    came_then = (TABLE.c.created_at > earliest, TABLE.c.created_at < received_before)
+    came_then = (TABLE.c.created_at > received_after, TABLE.c.created_at < received_before)
     return (literal_column(UNANSWERED, Boolean), *came_then, is_here, ~is_withdrawn)  # the text is that of the index
+
+
+def find_earliest_unanswered(received_before: datetime) -> datetime:
+    """Find the time after which a document came for whose answer somebody still waits."""
+    return received_before - _WAITED_FOR

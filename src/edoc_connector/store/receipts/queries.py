@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, or_, select, text
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, exists, or_, select, text
 
 from ..._core import LONE_HUB, Page
 from .._sql import (
     SHOWN_WITHOUT_STATUSES,
     TABLES,
     CompiledStatement,
+    UtcTime,
     build_newest_first_query,
     build_query_by_id,
     match_columns,
@@ -38,6 +40,37 @@ _USUAL_KIND = "new"
 # Made once: every packet needs them.
 _NEWEST_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("agency")).order_by(TABLE.c.id.desc()).limit(1)
 _SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
+_NOW = bindparam("now", type_=UtcTime())
+_DUE_AT_HUB = (
+    select(TABLE)
+    .where(TABLE.c.agency == bindparam("agency"), TABLE.c.next_attempt_at <= _NOW, TABLE.c.hub == bindparam("hub"))
+    .order_by(TABLE.c.next_attempt_at, TABLE.c.id)
+    .limit(bindparam("limit"))
+)
+_SELECT_REFETCHABLE = CompiledStatement(_DUE_AT_HUB.where(TABLE.c.refetch, TABLE.c.state == ReceiptState.QUARANTINED))
+_SUBJECT, _SENT = TABLE.alias(), TABLES["deliveries"]
+_IS_SUBJECT_HERE = or_(
+    exists().where(_SENT.c.agency == TABLE.c.agency, _SENT.c.document_id == TABLE.c.document_id),
+    exists().where(
+        _SUBJECT.c.agency == TABLE.c.agency,
+        _SUBJECT.c.document_id == TABLE.c.document_id,
+        _SUBJECT.c.message_type == EDOC,
+    ),
+)
+_SELECT_UNKNOWN_SUBJECTS = CompiledStatement(
+    select(TABLE.c.document_id)
+    .where(
+        TABLE.c.agency == bindparam("agency"),
+        TABLE.c.created_at >= bindparam("since", type_=UtcTime()),
+        TABLE.c.message_type == STATUS,
+        TABLE.c.state.in_([*ENTERED_STATES, ReceiptState.QUARANTINED]),
+        TABLE.c.document_id.is_not(None),
+        TABLE.c.document_id != "",
+        ~_IS_SUBJECT_HERE,
+    )
+    .group_by(TABLE.c.document_id)
+    .order_by(TABLE.c.document_id)
+)
 _SELECT_BY_HUB_DOC_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("hub_doc_id")))
 _EFFECTIVE_QUERY = _NEWEST_OF_AGENCY.where(
     TABLE.c.document_id == bindparam("document_id"), TABLE.c.message_type == EDOC, TABLE.c.state.in_(EFFECTIVE_STATES)
@@ -237,23 +270,8 @@ class ReceiptQueries:
             agency: whose store it is.
             since: only of statuses that the hub offered since then.
         """
-        subject, sent = TABLE.alias(), TABLES["deliveries"]
-        is_here = or_(
-            exists().where(sent.c.agency == TABLE.c.agency, sent.c.document_id == TABLE.c.document_id),
-            exists().where(
-                subject.c.agency == TABLE.c.agency,
-                subject.c.document_id == TABLE.c.document_id,
-                subject.c.message_type == EDOC,
-            ),
-        )
-        is_entered = and_(
-            TABLE.c.message_type == STATUS, TABLE.c.state.in_([*ENTERED_STATES, ReceiptState.QUARANTINED])
-        )
-        query = select(TABLE.c.document_id).where(TABLE.c.agency == agency, TABLE.c.created_at >= since, is_entered)
-        named = query.where(TABLE.c.document_id.is_not(None), TABLE.c.document_id != "", ~is_here)
-        return list(
-            self._tx.connection.execute(named.group_by(TABLE.c.document_id).order_by(TABLE.c.document_id)).scalars()
-        )
+        rows = _SELECT_UNKNOWN_SUBJECTS.fetch_all(self._tx.connection, {"agency": agency, "since": since})
+        return [row["document_id"] for row in rows]
 
     def list_waiting_ids(self, agency: str, *, after_id: int, below_id: int | None, limit: int) -> list[int]:
         """List the keys of packets that wait for the application, in order.
@@ -282,19 +300,10 @@ class ReceiptQueries:
             limit: at most so many.
             hub: name of the hub that offers them.
         """
-        now = self._tx.now
-        is_free = or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= now)
-        where = [
-            TABLE.c.agency == agency,
-            TABLE.c.state == ReceiptState.LISTED,
-            TABLE.c.next_attempt_at <= now,
-            is_free,
-            TABLE.c.hub == hub,
-        ]
-        where += [TABLE.c.id == only_id] if only_id is not None else []
-        query = select(TABLE).where(*where, build_downloadable_condition())
-        query = query.order_by(TABLE.c.next_attempt_at, TABLE.c.id).limit(limit)
-        return [ReceiptRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
+        values = {"agency": agency, "hub": hub, "now": self._tx.now, "limit": limit}
+        values |= {"only_id": only_id} if only_id is not None else {}
+        rows = _compile_downloadable_query(only_id is not None).fetch_all(self._tx.connection, values)
+        return list(map(ReceiptRow.from_row, rows))
 
     def list_due_ids(self, agency: str, message_type: str, *, hub: str = LONE_HUB) -> list[int]:
         """List the keys of a hub's packets of a kind that are due to be downloaded, in order; those held too."""
@@ -315,10 +324,8 @@ class ReceiptQueries:
             limit: at most so many, those that wait the longest first.
             hub: name of the hub that offers them.
         """
-        where = [TABLE.c.refetch, TABLE.c.agency == agency, TABLE.c.next_attempt_at <= self._tx.now]
-        where += [TABLE.c.state == ReceiptState.QUARANTINED, TABLE.c.hub == hub]
-        query = select(TABLE).where(*where).order_by(TABLE.c.next_attempt_at, TABLE.c.id).limit(limit)
-        return [ReceiptRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
+        values = {"agency": agency, "hub": hub, "now": self._tx.now, "limit": limit}
+        return list(map(ReceiptRow.from_row, _SELECT_REFETCHABLE.fetch_all(self._tx.connection, values)))
 
     def _select_newest(self, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[ReceiptRow]:
         query = build_newest_first_query(TABLE, agency, *where).limit(limit)
@@ -333,6 +340,14 @@ class ReceiptQueries:
     def _select_first(self, query: CompiledStatement, **values: str) -> ReceiptRow | None:
         found = query.fetch_first(self._tx.connection, values)
         return None if found is None else ReceiptRow.from_row(found)
+
+
+@cache
+def _compile_downloadable_query(single: bool) -> CompiledStatement:
+    """Compile the query of `list_downloadable`, or that for the row with ``only_id``."""
+    is_free = or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= _NOW)
+    query = _DUE_AT_HUB.where(TABLE.c.state == ReceiptState.LISTED, is_free, build_downloadable_condition())
+    return CompiledStatement(query.where(TABLE.c.id == bindparam("only_id")) if single else query)
 
 
 def _rank_filters(state: str | None, kind: str | None) -> tuple[str, ...]:
