@@ -249,7 +249,7 @@ def _tell_next_step(settings: Settings, *, is_well: bool) -> None:
         f"next: edoc acceptance --env {env} runs the scenarios with the hub and writes the minutes (docs/joining.md)"
         if env != "production"
         else "next: docs/going-live.md leads through the pilot of one agency",
-        f"bước tiếp theo: chạy edoc acceptance --env {env} để kiểm thử với trục và lập biên bản (docs/joining.md)"
+        f"bước tiếp theo: chạy edoc acceptance --env {env} để kiểm thử với trục và lập biên bản (docs/joining.vi.md)"
         if env != "production"
-        else "bước tiếp theo: xem docs/going-live.md để chạy thử một đơn vị",
+        else "bước tiếp theo: xem docs/going-live.vi.md để chạy thử một đơn vị",
     )
