@@ -2,7 +2,7 @@
 
 from .certificate_files import decode_text, split_certificates
 from .clock import SteadyClock, utc_now
-from .csv_table import decode_table, split_table
+from .csv_table import decode_table, format_table, rearm_cell, split_table
 from .files import (
     cannot_write,
     create_private,
@@ -66,6 +66,7 @@ __all__ = [
     "escape_json",
     "escape_line",
     "escape_lines",
+    "format_table",
     "format_url",
     "get_logger",
     "get_path",
@@ -90,6 +91,7 @@ __all__ = [
     "protect_database",
     "qualify_for_hub",
     "quieten_logger",
+    "rearm_cell",
     "require_own_folder",
     "save_atomic",
     "save_folder",

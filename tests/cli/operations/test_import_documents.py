@@ -35,6 +35,20 @@ def test_documents_are_imported_undone_and_imported_again(edoc: Edoc, office: Pa
     assert found["recipients"][0]["status"] == "01"
 
 
+def test_what_an_import_gives_back_computes_nothing(edoc: Edoc, office: Path) -> None:
+    """A subject that a spreadsheet would compute is inert in the file of an undone import, and comes back unchanged."""
+    subject = '=HYPERLINK("http://evil.example")'
+    lines = [LINES[0], LINES[1].replace("Văn bản một", '"=HYPERLINK(""http://evil.example"")"')]
+    (office / "old.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert edoc("import", "old.csv", "--batch", "first").code == 0
+    assert edoc("import", "--undo", "first", "--out", "now.csv").code == 0
+    written = (office / "now.csv").read_text(encoding="utf-8")
+    assert written.startswith("\ufeff")
+    assert "\"'=HYPERLINK(" in written
+    assert edoc("import", "now.csv").code == 0
+    assert json.loads(edoc("deliveries", "--json").out)["items"][0]["subject"] == subject
+
+
 def test_what_to_do_must_be_said_once(edoc: Edoc, office: Path) -> None:
     """A command without a file, or with two wishes, is a mistake of its options."""
     assert edoc("import").code == 2

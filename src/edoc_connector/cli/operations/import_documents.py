@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..._core import Text, write_private
+from ..._core import Text, format_table, write_private
 from ...errors import StoreError, describe_system_error, describe_system_error_vi
 from ..errors import WrongOption
 from ..exchange import open_connector
@@ -120,7 +118,7 @@ def _write_undone(table: str, out: Path) -> None:
     try:
         write_private(out, table)
     except OSError as error:
-        typer.echo(table)
+        typer.echo(table.removeprefix("\ufeff"))
         raise StoreError(
             f"it is undone, and {out} could not be written: {describe_system_error(error)}. Keep what is shown above.",
             vi=f"đã hoàn tác nhưng không ghi được {out}: {describe_system_error_vi(error)}. Hãy lưu nội dung ở trên.",
@@ -141,12 +139,8 @@ def format_csv(documents: tuple[InFlight, ...]) -> str:
     """Format documents in flight as a file that can be imported again."""
     from ...connector import IN_FLIGHT_COLUMNS
 
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(IN_FLIGHT_COLUMNS), restval="")
-    writer.writeheader()
-    for document in documents:
-        writer.writerows(document.as_rows())
-    return out.getvalue()
+    rows = (row for document in documents for row in document.as_rows())
+    return format_table([IN_FLIGHT_COLUMNS, *([row.get(name, "") for name in IN_FLIGHT_COLUMNS] for row in rows)])
 
 
 def _list_some(ids: tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from ..._core import Text, decode_table, split_table
+from ..._core import Text, decode_table, rearm_cell, split_table
 from ...edxml import VIETNAM, StatusCode
 from ...errors import describe_system_error, describe_system_error_vi
 from .records import ImportFileError, InFlight, InFlightRecipient
@@ -92,10 +92,14 @@ def _parse_csv(text: str) -> list[tuple[int, Mapping[str, str]]]:
     heads = [head.strip() for head in rows[0]] if rows else []
     _require_known(heads)
     return [
-        (number, {head: cell.strip() for head, cell in zip(heads, row, strict=False)} | _keep_rest(row[len(heads) :]))
+        (number, _name_cells(heads, row) | _keep_rest(row[len(heads) :]))
         for number, row in enumerate(rows[1:], 2)
         if any(cell.strip() for cell in row)
     ]
+
+
+def _name_cells(heads: Sequence[str], row: Sequence[str]) -> dict[str, str]:
+    return {head: rearm_cell(cell.strip()) for head, cell in zip(heads, row, strict=False)}
 
 
 def _keep_rest(cells: Sequence[str]) -> dict[str, str]:
