@@ -17,7 +17,7 @@ from typer.main import get_command
 from .._version import __version__
 from ..errors import EdocError
 from .configuration import EnvironmentOption, choose_environment
-from .errors import find_exit_code, print_error, report_as_json, unusable_path_error
+from .errors import find_exit_code, missing_library_error, print_error, report_as_json, unusable_path_error
 from .exchange import (
     agency_commands,
     deliveries,
@@ -195,6 +195,11 @@ def main() -> None:
         sys.exit(ExitCode.UNREADABLE)
     except OSError as error:
         print_error(unusable_path_error(error))
+        sys.exit(ExitCode.FAILED)
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == "edoc_connector":
+            raise  # a mistake of ours, whose place has to be seen
+        print_error(missing_library_error(error))
         sys.exit(ExitCode.FAILED)
     except typer.Abort:  # Ctrl-C or Ctrl-D at a question
         typer.echo(err=True)  # the question's line

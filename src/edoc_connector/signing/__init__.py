@@ -60,17 +60,20 @@ from .pki import (
 from .reasons import REASONS, Reason, Refused, SigningFinding, VerificationStatus, as_one_line
 from .signer import Certified, Clock, LocalSigner, Signer, choose_algorithm, require_certificate
 from .xmlsig import (
+    LIBRARY_CURE,
     Difference,
     Verification,
     canonicalise,
     check_claimed_time,
     enveloped,
+    find_library_problem,
     read_seal,
     seal_maker,
     verify,
 )
 
 __all__ = [
+    "LIBRARY_CURE",
     "PARSE_ERRORS",
     "REASONS",
     "SIGNATURES",
@@ -116,6 +119,7 @@ __all__ = [
     "digest_size",
     "enveloped",
     "find_key_problem",
+    "find_library_problem",
     "fingerprint",
     "fingerprint_key",
     "human_name",

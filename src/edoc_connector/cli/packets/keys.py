@@ -81,8 +81,8 @@ def keys(
         typer.Option(
             "--password",
             metavar="REF",
-            help="join: where the new file's password is; else that of secret in [signing]. / Nơi lấy mật khẩu của tệp "
-            "mới; nếu không có thì là secret ở [signing].",
+            help="join: where the new file's password is; else that of secret in \\[signing]. / Nơi lấy mật khẩu "
+            "của tệp mới; nếu không có thì là secret ở \\[signing].",
         ),
     ] = None,
     succession: Annotated[
