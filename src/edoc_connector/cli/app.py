@@ -64,6 +64,7 @@ from .operations import (
 )
 from .output import ExitCode, log_to_stderr, say, use_utf8
 from .packets import build, inspect, keys, lint, pdf_commands, seal_commands, verify
+from .plain_text import require_plain_texts
 from .usage import UsageError, explain_usage
 from .web import web_commands
 
@@ -146,6 +147,7 @@ def _take_common_options(command: Callable[..., Any]) -> Callable[..., Any]:
         choose_environment(options.pop("env") if takes_environment else None)
         choose_language(options.get("config"))
         report_as_json(options.get("as_json") is True)
+        require_plain_texts(options, of_command.parameters)
         return command(*arguments, **options)
 
     further = [Parameter("verbose", Parameter.KEYWORD_ONLY, default=False, annotation=_VerboseOption)]

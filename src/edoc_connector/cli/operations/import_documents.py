@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..._core import Text, format_table, write_private
+from ..._core import Text, format_table, utc_now, write_private
 from ...errors import StoreError, describe_system_error, describe_system_error_vi
 from ..errors import WrongOption
 from ..exchange import open_connector
@@ -16,7 +16,7 @@ from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
 from ..output import print_json, require_free, say
 
 if TYPE_CHECKING:
-    from ...connector import Imported, ImportState, ImportUndone, InFlight
+    from ...connector import Connector, Imported, ImportState, ImportUndone, InFlight
 
 _SHOWN = 5
 
@@ -59,11 +59,29 @@ def import_documents(
         require_free(out)
     with open_connector(config, agency, Text("importing", "đang tiếp nhận")) as connector:
         if file is not None:
-            _report_imported(connector.import_documents(file, batch=batch), as_json=as_json)
+            _report_imported(_import(connector, file, batch, as_json=as_json), as_json=as_json)
         elif undo is not None:
             _report_undone(connector.undo_import(undo), out, as_json=as_json)
         elif state is not None:
             _report_state(connector.find_import(state), as_json=as_json)
+
+
+def _import(connector: Connector, file: Path, batch: str | None, *, as_json: bool) -> Imported:
+    """Take over; the batch is named before, so that it can be gone on with or undone if this does not end."""
+    from ...connector import name_batch
+
+    name = name_batch(utc_now()) if batch is None else batch
+    if batch is None and not as_json:
+        say(f"batch {name}", f"lần tiếp nhận {name}", err=True)
+    try:
+        return connector.import_documents(file, batch=name)
+    except KeyboardInterrupt:
+        say(
+            f"what was taken over so far stays: go on with --batch {name}, or take it back with --undo {name}",
+            f"những văn bản đã tiếp nhận vẫn giữ: chạy tiếp với --batch {name}, hoặc hoàn tác bằng --undo {name}",
+            err=True,
+        )
+        raise
 
 
 def _report_imported(imported: Imported, *, as_json: bool) -> None:
