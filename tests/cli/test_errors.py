@@ -56,7 +56,7 @@ def test_a_file_where_a_folder_should_be(edoc: Edoc, document: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("send",), ("DOCUMENT.json", "thiếu DOCUMENT.json", "edoc send --help")),
+        (("send",), ("DOCUMENT.json", "thiếu VĂN-BẢN.json", "edoc send --help")),
         (("sned",), ("No such command 'sned'", "không có lệnh sned")),
         (("send", "x", "--agncy", "3"), ("--agncy", "không có tùy chọn --agncy (có phải --agency?)")),
         (("show", "x", "y", "z"), ("unexpected extra", "thừa tham số (y z)")),

@@ -37,8 +37,9 @@ from .exchange import (
     update,
 )
 from .gateway import gateway_commands
+from .help import translate_help
 from .joining import acceptance, init
-from .language import choose_language, translate_help
+from .language import choose_language, choose_language_of_usage
 from .operations import (
     archive,
     backup,
@@ -70,8 +71,8 @@ from .web import web_commands
 
 app = typer.Typer(
     name="edoc",
-    help="Exchange official documents over the document interchange hubs.\n\n"
-    "Gửi, nhận văn bản điện tử qua trục liên thông văn bản.",
+    help="Exchange official documents over the document interchange hubs. / Gửi, nhận văn bản điện tử qua trục liên "
+    "thông văn bản.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -187,7 +188,7 @@ def main() -> None:
     report_as_json(False)
     try:
         command = get_command(app)
-        translate_help(command)
+        translate_help(command, choose_language_of_usage())
         code = command(prog_name="edoc", standalone_mode=False)
     except EdocError as error:
         print_error(error)

@@ -49,9 +49,12 @@ def import_documents(
     """Take documents in flight over from an older connector. / Tiếp nhận văn bản đang xử lý từ phần mềm kết nối cũ.
 
     Nothing is sent again; what comes about them is entered from now on. The same command with a newer file enters what
-    the older connector learnt since, beside which this one may run.
+    the older connector learnt since, beside which this one may run. / Không gửi lại gì; từ nay trạng thái đến cho những
+    văn bản đó được ghi nhận tại đây. Chạy lại lệnh với tệp mới hơn thì ghi thêm những gì phần mềm cũ biết thêm; hai bên
+    có thể chạy song song.
 
-    Exit code 0: taken over, undone or shown; 1: not, and the message says why; nothing was changed.
+    Exit code 0: taken over, undone or shown; 1: not, and the message says why; nothing was changed. / Mã kết thúc 0: đã
+    tiếp nhận, đã hoàn tác hoặc đã hiển thị; 1: không được, thông báo nêu lý do; không có gì thay đổi.
     """
     if sum(one is not None for one in (file, undo, state)) != 1:
         raise WrongOption("give one of FILE, --undo and --state", vi="hãy ghi một trong FILE, --undo, --state")

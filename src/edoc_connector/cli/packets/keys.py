@@ -101,13 +101,18 @@ def keys(
 
     With status: which documents that a key signed are still on their way, and the next step of its renewal. Tokens are
     asked for their certificates, so they need their PIN. Exit code 0: a key can sign now, or none is configured; 1:
-    none of them can.
+    none of them can. / Với status: văn bản do từng khóa ký còn trên đường, và bước gia hạn tiếp theo. Lệnh đọc chứng
+    thư số trong thiết bị nên cần mã PIN. Mã kết thúc 0: có khóa ký được, hoặc chưa cấu hình khóa nào; 1: không khóa nào
+    ký được.
 
     With request: writes a request for a certificate (PKCS#10, PEM), signed by the key itself, on its token where it
     lives there; with --succession the key that signs today states too which key follows it. With check: reads such a
-    statement of a partner, and says whose it is.
+    statement of a partner, and says whose it is. / Với request: ghi yêu cầu cấp chứng thư số (PKCS#10, PEM) do chính
+    khóa đó ký, ngay trong thiết bị nếu khóa nằm ở đó; thêm --succession thì khóa đang ký xác nhận khóa kế tiếp. Với
+    check: đọc bản xác nhận như vậy của đối tác và cho biết của ai.
 
-    With join: writes a PKCS#12 file of a key in a file and the certificate that the authority issued for it.
+    With join: writes a PKCS#12 file of a key in a file and the certificate that the authority issued for it. / Với
+    join: ghép khóa trong tệp với chứng thư số được cấp cho khóa đó thành tệp PKCS#12.
     """
     if action is KeysAction.STATUS:
         raise typer.Exit(_show_duties(config, agency, as_json=as_json))
