@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from edoc_connector._core import LOG_FIELDS, OPERATION_RULES, Operation
+from edoc_connector._core import LOG_FIELDS, OPERATION_RULES, Operation, Text
 from edoc_connector.connector import CHECKS, IN_FLIGHT_COLUMNS
 from edoc_connector.edxml import (
     FILE_FORMATS,
@@ -137,16 +137,23 @@ def _problems() -> str:
 
 
 def _columns() -> str:
-    rows = ((f"`{one.name}`", one.vi, one.example and f"`{one.example}`", one.meaning) for one in COLUMNS)
-    return _table(("field", "tên cột", "for example", "meaning"), rows)
+    heads = ("field · trường", "tên cột", "for example · ví dụ", "meaning · ý nghĩa")
+    rows = ((f"`{one.name}`", one.vi, one.example and f"`{one.example}`", _in_both(one.meaning)) for one in COLUMNS)
+    return _table(heads, rows)
 
 
 def _actions() -> str:
-    return _table(("action", "thao tác", "meaning"), ((f"`{one.name}`", one.vi, one.meaning) for one in ACTION_NAMES))
+    rows = ((f"`{one.name}`", one.vi, _in_both(one.meaning)) for one in ACTION_NAMES)
+    return _table(("action · mã", "thao tác", "meaning · ý nghĩa"), rows)
 
 
 def _in_flight() -> str:
-    return _table(("column", "meaning"), ((f"`{name}`", meaning) for name, meaning in IN_FLIGHT_COLUMNS.items()))
+    rows = ((f"`{name}`", _in_both(meaning)) for name, meaning in IN_FLIGHT_COLUMNS.items())
+    return _table(("column · cột", "meaning · ý nghĩa"), rows)
+
+
+def _in_both(text: Text) -> str:
+    return text.en if text.en == text.vi else f"{text.en}<br>{text.vi}"
 
 
 IMPORT_PARTS: dict[str, Callable[[], str]] = {"in-flight": _in_flight}

@@ -21,8 +21,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 RECORD = Path(__file__).with_name("translations.json")
-BOTH = ("docs/going-live", "docs/tutorial", "CHANGELOG")
-"""Pages that have both languages in one file, or in which nothing is to be translated."""
+BOTH = ("CHANGELOG",)
+"""Pages in which nothing is to be translated, or that have both languages in one file."""
 
 _FENCE = re.compile(r"^(```+|:::+)")
 _COMMENT = re.compile(r"^<!--.*-->$")

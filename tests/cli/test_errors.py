@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,7 @@ def test_a_file_where_a_folder_should_be(edoc: Edoc, document: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("send",), ("DOCUMENT.json", "thiếu DOCUMENT.json", "edoc send --help")),
+        (("send",), ("DOCUMENT.json", "thiếu VĂN-BẢN.json", "edoc send --help")),
         (("sned",), ("No such command 'sned'", "không có lệnh sned")),
         (("send", "x", "--agncy", "3"), ("--agncy", "không có tùy chọn --agncy (có phải --agency?)")),
         (("show", "x", "y", "z"), ("unexpected extra", "thừa tham số (y z)")),
@@ -150,3 +151,16 @@ def test_json_faults_are_in_both_languages(
     assert ran.code == 1
     assert all(one in ran.err for one in words), ran.err
     assert "default factory" not in ran.err
+
+
+@pytest.mark.parametrize("module", ["sqlalchemy", "httpx", "lxml"])
+def test_a_library_that_does_not_load_is_said(office: Path, module: str) -> None:
+    """A broken installation is a line in each language with the command that mends it, not a traceback."""
+    code = f"import sys; sys.modules[{module!r}] = None; sys.argv = ['edoc', 'receive']\n"
+    command = [sys.executable, "-c", code + "from edoc_connector.cli import main\nmain()"]
+    ran = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    assert (ran.returncode, "Traceback" in ran.stderr) == (1, False)
+    english, vietnamese = ran.stderr.strip().splitlines()
+    assert "a library that this command needs does not load" in english
+    assert "không nạp được thư viện" in vietnamese
+    assert all(module in one and "pip install --upgrade" in one for one in (english, vietnamese))

@@ -61,6 +61,23 @@ def test_who_fails_too_often_waits(run: Run, name: str) -> None:
         assert visitor.try_password("lanh.dao", "mật khẩu đủ dài 1").status_code == 303
 
 
+def test_who_guesses_the_old_password_waits(run: Run) -> None:
+    """A session that somebody left open is no way to guess its password: tries count with those of signing in."""
+    desk = run()
+    old, new = "mật khẩu đủ dài 1", "mật khẩu khác đủ dài"
+    with desk.sign_in("van.thu") as session, desk.visit() as visitor:
+        assert visitor.try_password("van.thu", "wrong").status_code == 401
+        guesses = [session.post("/account", old=f"wrong {number}", new=new) for number in range(4)]
+        guesses.append(session.post("/account", old=old, new=new))
+        assert {one.status_code for one in guesses} == {422}
+        assert all("15 phút" in one.text for one in guesses)
+        assert visitor.try_password("van.thu", new).status_code == 401
+        assert visitor.try_password("van.thu", old).status_code == 401
+    with desk.sign_in("lanh.dao") as other:
+        assert other.post("/account", old="x" * 300, new=new).status_code == 422
+        assert other.post("/account", old=old, new=new).headers["location"] == "/sign-in"
+
+
 @pytest.mark.parametrize(
     ("headers", "token", "status"),
     [

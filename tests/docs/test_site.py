@@ -66,6 +66,30 @@ def test_search_does_not_mind_diacritics(page: Page, site_url: str, words: str, 
     assert any(title in one for one in found[:3]), found[:5]
 
 
+LEADS_TO = (
+    ("thu hồi", "docs/recall"),
+    ("thu hoi", "docs/recall"),
+    ("hết hạn chứng thư", "docs/missing-document"),
+    ("trục không phản hồi", "docs/missing-document"),
+    ("mất văn bản", "docs/missing-document"),
+    ("gui lai", "docs/hubs"),
+    ("key expired", "docs/missing-document"),
+    ("hub does not answer", "docs/missing-document"),
+)
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+@pytest.mark.parametrize(("words", "name"), LEADS_TO)
+def test_what_people_look_for_leads_to_its_page(
+    page: Page, site_url: str, language: str, words: str, name: str
+) -> None:
+    """In either site, in either language, marks or not: the page is among the first three, by its own title."""
+    titles = search(page, f"{site_url}/{language}", words)
+    links = page.locator("#search-results li > a").evaluate_all("(all) => all.map((one) => one.getAttribute('href'))")
+    assert any(one.startswith(f"{name}.html") for one in links[:3]), list(zip(titles, links, strict=True))[:5]
+    assert len(links) == len(set(links))
+
+
 def test_a_result_shows_the_words_as_they_are_written(page: Page, site_url: str) -> None:
     """The lines below a result are those that hold what was sought, marks or not."""
     search(page, f"{site_url}/vi", "het han chung thu")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from pathlib import Path
 from types import ModuleType
 
@@ -49,6 +51,26 @@ def test_every_page_stands_in_both_languages(translations: ModuleType) -> None:
     pages = (page for page in (translations.ROOT / "docs").glob("*.md") if not page.name.endswith(".vi.md"))
     alone = [page.stem for page in pages if not page.with_suffix(".vi.md").exists()]
     assert {f"docs/{name}" for name in alone} <= set(translations.BOTH)
+
+
+def _marked_share(text: str) -> tuple[float, int]:
+    """Share of the words that have letters which English has not, and how many words there are; names do not count."""
+    prose = re.sub(r"`[^`]*`|!\[[^\]]*\]|\([^()]*\)|\*[^*]*\[[^\]]*\]\([^)]*\)\.?\*", "", text)
+    words = re.findall(r"[^\W\d_]+", prose)
+    marked = [word for word in words if not unicodedata.normalize("NFD", word).isascii()]
+    return len(marked) / max(len(words), 1), len(words)
+
+
+def test_each_page_speaks_one_language(translations: ModuleType) -> None:
+    """No heading or paragraph of an English page is Vietnamese, and none of a Vietnamese page is English."""
+    found = []
+    for page in (one for pair in translations.pairs() for one in pair):
+        for block in translations.split_blocks(page.read_text(encoding="utf-8")):
+            share, count = _marked_share(block.text)
+            is_foreign = share == 0 if page.name.endswith(".vi.md") else share > 0.4
+            if count > 5 and is_foreign and (block.kind == "text" or block.kind.startswith("heading")):
+                found.append(f"{page.name}:{block.line}")
+    assert found == []
 
 
 @pytest.mark.parametrize(

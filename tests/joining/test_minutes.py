@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from edoc_connector._core import Text
 from edoc_connector.joining import (
@@ -19,6 +20,7 @@ from edoc_connector.joining import (
     LineResult,
     Minutes,
     format_docx,
+    format_junit,
     format_pdf,
     write_minutes,
 )
@@ -73,6 +75,25 @@ def test_every_line_stands_in_the_minutes() -> None:
 def test_the_conclusion_is_that_of_the_lines(outcomes: tuple[LineOutcome, ...], words: str) -> None:
     """A failure, or a line that is open, is never signed as a success."""
     assert words in _write(*outcomes).conclusion
+
+
+def test_what_others_wrote_breaks_no_document() -> None:
+    """Controls, half surrogates and line ends in a partner's name or a hub's words are spelt out; both forms open."""
+    _require("docx")
+    _require("fpdf")
+    from docx import Document
+
+    odd = "Văn\x00 phòng\x1b[31m\ud800\ufffe\nChính phủ"
+    result = LineResult(
+        scenario=SCENARIOS[0], outcome=LineOutcome.FAIL, text=Text(odd, odd), evidence=(odd,), at="2026-11-29T08:00:00Z"
+    )
+    begun = datetime(2026, 11, 20, 1, 30, tzinfo=UTC)
+    minutes = write_minutes(ABOUT | {"partner_name": odd}, [result], day=date(2026, 11, 29), begun_at=begun)
+    document = Document(io.BytesIO(format_docx(minutes)))
+    assert any(r"Văn\x00 phòng\x1b[31m\ud800\ufffe\nChính phủ" in one.text for one in document.paragraphs)
+    assert format_pdf(minutes).startswith(b"%PDF-")
+    junit = etree.fromstring(format_junit([result], name="edoc"))
+    assert "Chính phủ" in junit.xpath("string(//failure)")
 
 
 def test_who_signs() -> None:

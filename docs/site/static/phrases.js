@@ -1,4 +1,4 @@
-/* Titles that hold the whole query come first, and the lines shown below a result are those that hold it; marks do not matter. */
+/* Titles that hold the whole query come first, those of the other language and what people call things among them, and the lines shown below a result are those that hold it; marks do not matter. */
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {
@@ -26,17 +26,26 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const titlesWith = (words) => {
     const { alltitles, docnames, filenames, titles } = Search._index;
+    const further = FURTHER_TITLES.flatMap(([title, name, own]) => {
+      const file = docnames.indexOf(name);
+      const id = (alltitles[own] || []).find((place) => place[0] === file)?.[1];
+      return file < 0 ? [] : [{ title, file, id: id ?? null, own }];
+    });
+    const known = Object.entries(alltitles)
+      .flatMap(([title, places]) => places.map(([file, id]) => ({ title, file, id, own: title })));
     const sought = stem(words);
     const holds = (title) => fold(title).includes(words) || sought.every((word) => stem(title).includes(word));
-    return Object.entries(alltitles)
-      .filter(([title]) => sought.length && holds(title))
-      .flatMap(([title, places]) => places.map(([file, id]) => {
-        const whole = titles[file] === title;
-        const phrase = fold(title).includes(words);
-        const score = Math.round((50 * words.length) / title.length) + (whole ? 50 : 0) + (phrase ? 100 : 0);
-        return [docnames[file], whole ? title : `${titles[file]} > ${title}`, id === null ? "" : `#${id}`, null, score,
-          filenames[file], SearchResultKind.title];
-      }));
+    const found = new Map();
+    for (const { title, file, id, own } of sought.length ? [...known, ...further].filter((one) => holds(one.title)) : []) {
+      const whole = titles[file] === own;
+      const phrase = fold(title).includes(words);
+      const score = Math.round((50 * words.length) / title.length) + (whole ? 50 : 0) + (phrase ? 100 : 0);
+      const place = `${docnames[file]}#${whole ? "" : id ?? ""}`;
+      if ((found.get(place)?.[4] ?? -1) >= score) continue;
+      found.set(place, [docnames[file], whole ? own : `${titles[file]} > ${own}`, whole || id === null ? "" : `#${id}`, null,
+        score, filenames[file], SearchResultKind.title]);
+    }
+    return [...found.values()];
   };
 
   const summarize = Search.makeSearchSummary;

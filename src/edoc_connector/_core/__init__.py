@@ -2,7 +2,7 @@
 
 from .certificate_files import decode_text, split_certificates
 from .clock import SteadyClock, utc_now
-from .csv_table import decode_table, split_table
+from .csv_table import decode_table, format_table, rearm_cell, split_table
 from .files import (
     cannot_write,
     create_private,
@@ -32,6 +32,7 @@ from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
 from .page import Page, iterate_pages, iterate_pages_async
 from .stop_flag import StopFlag
 from .stored_file import AnyFile, HeldFile, StoredFile, get_path, measure_open_file, open_file
+from .subject_names import format_name, parse_name
 from .telemetry import OPERATION_RULES, UNOBSERVED, MessagingTelemetry, Observation, Operation
 from .text import Text, describe_error, escape_json, escape_line, escape_lines
 
@@ -66,6 +67,8 @@ __all__ = [
     "escape_json",
     "escape_line",
     "escape_lines",
+    "format_name",
+    "format_table",
     "format_url",
     "get_logger",
     "get_path",
@@ -86,10 +89,12 @@ __all__ = [
     "open_file",
     "open_listener",
     "parse_address",
+    "parse_name",
     "place_download",
     "protect_database",
     "qualify_for_hub",
     "quieten_logger",
+    "rearm_cell",
     "require_own_folder",
     "save_atomic",
     "save_folder",

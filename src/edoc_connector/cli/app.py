@@ -17,7 +17,7 @@ from typer.main import get_command
 from .._version import __version__
 from ..errors import EdocError
 from .configuration import EnvironmentOption, choose_environment
-from .errors import find_exit_code, print_error, report_as_json, unusable_path_error
+from .errors import find_exit_code, missing_library_error, print_error, report_as_json, unusable_path_error
 from .exchange import (
     agency_commands,
     deliveries,
@@ -37,8 +37,9 @@ from .exchange import (
     update,
 )
 from .gateway import gateway_commands
+from .help import translate_help
 from .joining import acceptance, init
-from .language import choose_language, translate_help
+from .language import choose_language, choose_language_of_usage
 from .operations import (
     archive,
     backup,
@@ -64,13 +65,14 @@ from .operations import (
 )
 from .output import ExitCode, log_to_stderr, say, use_utf8
 from .packets import build, inspect, keys, lint, pdf_commands, seal_commands, verify
+from .plain_text import require_plain_texts
 from .usage import UsageError, explain_usage
 from .web import web_commands
 
 app = typer.Typer(
     name="edoc",
-    help="Exchange official documents over the document interchange hubs.\n\n"
-    "Gửi, nhận văn bản điện tử qua trục liên thông văn bản.",
+    help="Exchange official documents over the document interchange hubs. / Gửi, nhận văn bản điện tử qua trục liên "
+    "thông văn bản.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -146,6 +148,7 @@ def _take_common_options(command: Callable[..., Any]) -> Callable[..., Any]:
         choose_environment(options.pop("env") if takes_environment else None)
         choose_language(options.get("config"))
         report_as_json(options.get("as_json") is True)
+        require_plain_texts(options, of_command.parameters)
         return command(*arguments, **options)
 
     further = [Parameter("verbose", Parameter.KEYWORD_ONLY, default=False, annotation=_VerboseOption)]
@@ -185,7 +188,7 @@ def main() -> None:
     report_as_json(False)
     try:
         command = get_command(app)
-        translate_help(command)
+        translate_help(command, choose_language_of_usage())
         code = command(prog_name="edoc", standalone_mode=False)
     except EdocError as error:
         print_error(error)
@@ -195,6 +198,11 @@ def main() -> None:
         sys.exit(ExitCode.UNREADABLE)
     except OSError as error:
         print_error(unusable_path_error(error))
+        sys.exit(ExitCode.FAILED)
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == "edoc_connector":
+            raise  # a mistake of ours, whose place has to be seen
+        print_error(missing_library_error(error))
         sys.exit(ExitCode.FAILED)
     except typer.Abort:  # Ctrl-C or Ctrl-D at a question
         typer.echo(err=True)  # the question's line

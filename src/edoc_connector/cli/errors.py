@@ -82,6 +82,16 @@ def name_commands(text: str) -> str:
     return _CALL_IN_TEXT.sub(lambda found: f"{_VERBS[found['verb']]}`edoc {found['name']}`", text)
 
 
+def missing_library_error(error: ImportError) -> EdocError:
+    """Build the error for a library that is not there, or does not load."""
+    return ConfigError(
+        f"a library that this command needs does not load: {error}. Install the package anew: pip install --upgrade "
+        "--force-reinstall edoc-connector",
+        vi=f"không nạp được thư viện cần cho lệnh này: {error}. Hãy cài lại gói: pip install --upgrade "
+        "--force-reinstall edoc-connector",
+    )
+
+
 def unusable_path_error(error: OSError) -> EdocError:
     """Build the error for a file or folder that the system does not give."""
     path = error.filename2 or error.filename

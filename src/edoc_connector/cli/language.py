@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import tomllib
-import unicodedata
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from ..errors import LANGUAGE_VARIABLE, LANGUAGES, Language, set_language
 from .errors import WrongOption
@@ -41,44 +38,13 @@ def _read_language(config: Path) -> object:
         return None
 
 
-# -- help
+def choose_language_of_usage() -> str:
+    """Choose the language of helps and of errors in how a command is written, before any command runs.
 
-
-def translate_help(command: Any) -> None:
-    """Keep one language of the help of a command and those below it, where one is chosen; else both stay.
-
-    Args:
-        command: as click has it, before it runs.
+    Returns:
+        ``vi``, ``en`` or ``both``; what else the variable says is told by the command.
     """
     named = os.environ.get(LANGUAGE_VARIABLE, "") or _read_language(Path(os.environ.get("EDOC_CONFIG", CONFIG)))
-    if named in ("en", "vi"):
-        for one in _iterate_helped(command):
-            one.help = pick_help(one.help, str(named))
-
-
-def _iterate_helped(command: Any) -> Iterator[Any]:
-    """Iterate over commands, and their options and arguments, that have a help text."""
-    yield from (one for one in (command, *command.params) if getattr(one, "help", None))
-    for inner in getattr(command, "commands", {}).values():
-        yield from _iterate_helped(inner)
-
-
-def pick_help(text: str, language: str) -> str:
-    """Pick a language of a help text, ``English. / Vietnamese.``, or with a paragraph in each.
-
-    What is told in one language only stays.
-    """
-    first, *further = text.split("\n\n")
-    english, _, vietnamese = first.partition(" / ")
-    others = [one for one in further if not _is_vietnamese(one)]
-    told_apart = [one for one in further if _is_vietnamese(one)]
-    if language == "en":
-        return "\n\n".join([english.strip(), *others])
-    return "\n\n".join([*([vietnamese.strip()] if vietnamese else told_apart or [first]), *others])
-
-
-def _is_vietnamese(text: str) -> bool:
-    """Tell whether most words of a text have letters that English has not."""
-    words = re.findall(r"[^\W\d_]+", text)
-    marked = [one for one in words if not unicodedata.normalize("NFD", one).isascii()]
-    return 2 * len(marked) > len(words)
+    language = named if named in ("en", "vi") else "both"
+    set_language(cast("Language", language))
+    return str(language)

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from .._core import escape_json
+from .help import name_placeholder
 from .output import ExitCode, say
 
 # typer has click inside, or beside it, by its version; this is the class either way.
@@ -41,18 +42,22 @@ def _print_json(error: Any) -> None:
 
 def _explain_vi(error: Any) -> str:
     kind, message = type(error).__name__, error.format_message()
-    quoted = ", ".join(re.findall(r"'([^']+)'", message))
+    quoted = re.findall(r"'([^']+)'", message)
+    named = name_placeholder(quoted[0], "vi") if quoted else ""
     if kind == "NoSuchOption":
         near = ", ".join(error.possibilities or ())
         return f"không có tùy chọn {error.option_name}" + (f" (có phải {near}?)" if near else "")
     if kind == "BadOptionUsage":
         return f"tùy chọn {error.option_name} dùng chưa đúng, hoặc thiếu giá trị"
     if kind == "MissingParameter":
-        return f"thiếu {quoted}"
+        return f"thiếu {named}"
     if kind == "BadParameter":
-        return f"giá trị của {quoted} không hợp lệ"
+        allowed = re.findall(r"'([^']+)'", message.partition(" is not one of ")[2])
+        return f"giá trị của {named} không hợp lệ" + (f": chỉ dùng {', '.join(allowed)}" if allowed else "")
     if message.startswith("No such command"):
-        return f"không có lệnh {quoted}"
+        return f"không có lệnh {', '.join(quoted)}"
+    if message.startswith("Missing command"):
+        return "thiếu tên lệnh"
     if "extra argument" in message:
         return f"thừa tham số {message[message.rindex('(') :]}"
     return "lệnh chưa đúng cú pháp"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpcore
 
-from .._core import Text
+from .._core import Text, format_name
 from .messages import (
     CERTIFICATE_EXPIRED,
     CERTIFICATE_NOT_YET_VALID,
@@ -120,7 +120,7 @@ def _name_issuer(certificate: x509.Certificate) -> str:
     from cryptography.x509.oid import NameOID
 
     names = certificate.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(names[0].value) if names else certificate.issuer.rfc4514_string()
+    return str(names[0].value) if names else format_name(certificate.issuer)
 
 
 def _find_issuer_address(certificate: x509.Certificate) -> str | None:

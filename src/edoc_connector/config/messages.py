@@ -373,7 +373,7 @@ UNBOUND_SIGNERS = Text(
     '"refuse" to say so yourself, or to "report" to let such packets in as before (docs/trust.md)',
     "[receive] policy là trusted: gói tin mà chứng thư số người ký không gắn với mã nơi gửi bị từ chối (SIG-UNBOUND). "
     'Hãy khai báo chứng thư số của nơi gửi trong organisations; đặt organisations_others là "refuse" để xác nhận, '
-    'hoặc "report" để vẫn nhận như trước (docs/trust.md)',
+    'hoặc "report" để vẫn nhận như trước (docs/trust.vi.md)',
 )
 
 

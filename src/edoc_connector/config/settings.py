@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Never, Self
@@ -25,6 +25,7 @@ from ..signing import (
     TimestampAuthority,
     VerifyMode,
     VerifyPolicy,
+    join_key,
     open_request_key,
 )
 from .checks import (
@@ -40,6 +41,7 @@ from .environments import ENVIRONMENT_SECTION, Environments
 from .hub_sections import choose_hub, get_endpoint, get_login_url
 from .messages import (
     POLICY_ANY,
+    REFERENCE_HINT,
     UNBOUND_SIGNERS,
     UnusableSetting,
     build_agencies_form_error,
@@ -508,6 +510,30 @@ class Settings(BaseSettings):
             )
         return open_request_key(self._make_key_uri_absolute(uris[0]), self._find_key_password)
 
+    def join_key(self, uri: str, certificates: Sequence[str | Path], *, password: str | None = None) -> bytes:
+        """Join a key file with the certificate that came for it (PKCS#12).
+
+        Args:
+            uri: of the key, ``pem:`` or ``p12:``.
+            certificates: files of certificates, its own and those above it.
+            password: reference to that of the new file; left out, that of ``[signing] secret``.
+
+        Raises:
+            ConfigError: nothing says where the password is.
+            SigningError: the key or a certificate cannot be read, or no certificate is the key's.
+        """
+        reference = self.signing.secret if password is None else _parse_password(password)
+        if reference is None:
+            raise ConfigError(
+                "nothing says which password the new file gets: name where it is with --password (env:NAME, file:PATH "
+                "or cmd:…), or with secret in [signing].",
+                vi="chưa biết mật khẩu của tệp mới: hãy chỉ nơi lấy bằng --password (env:TÊN, file:ĐƯỜNG-DẪN hoặc "
+                "cmd:…), hoặc bằng secret ở [signing].",
+            )
+        paths = [str(self._resolve_path(Path(one))) for one in certificates]
+        found = str(self._resolve_secret(reference))
+        return join_key(self._make_key_uri_absolute(uri), paths, secrets=self._find_key_password, password=found)
+
     def policy(self, *, directory: CodeDirectory | None = None) -> VerifyPolicy:
         """Make the policy that decides which packets come in.
 
@@ -653,6 +679,12 @@ class Settings(BaseSettings):
     def _find_key_password(self, name: str) -> str | None:
         ref = SecretRef.parse(name) if SecretRef.is_reference(name) else self.signing.secret
         return str(self._resolve_secret(ref)) if ref is not None else None
+
+
+def _parse_password(reference: str) -> SecretRef:
+    if not SecretRef.is_reference(reference):
+        raise ConfigError(f"--password: {REFERENCE_HINT.en}", vi=f"--password: {REFERENCE_HINT.vi}")
+    return SecretRef.parse(reference)
 
 
 def _as_columns(requirement: Requirement) -> tuple[str, str, Text]:

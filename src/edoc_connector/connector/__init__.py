@@ -60,7 +60,7 @@ from .operations import (
 from .outbound import ARRIVAL_TIME, Flushed, Preview, expire_due
 from .registers import IncomingEntry, OutgoingEntry, Register, RegisterDirection
 from .takeover import COLUMNS as IN_FLIGHT_COLUMNS
-from .takeover import Imported, ImportFileError, ImportState, ImportUndone, InFlight, InFlightRecipient
+from .takeover import Imported, ImportFileError, ImportState, ImportUndone, InFlight, InFlightRecipient, name_batch
 
 __all__ = [
     "ARRIVAL_TIME",
@@ -144,6 +144,7 @@ __all__ = [
     "find_last_end",
     "measure_free_space",
     "measure_queue_age",
+    "name_batch",
     "observe_handling",
     "release_leases",
     "run_checks",

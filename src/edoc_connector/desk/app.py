@@ -117,7 +117,7 @@ class _Desk:
     def build_routes(self) -> list[Route]:
         """Build the routes: path, page, method, and what one must be allowed to."""
         lists, documents = Lists(self.connector), Documents(self.connector)
-        composing, management = Composing(self.connector), Management(self.connector)
+        composing, management = Composing(self.connector), Management(self.connector, self.gate)
         table: list[tuple[str, View, str, Act | None]] = [
             ("/", lists.show_home, "GET", None),
             ("/incoming", lists.show_incoming, "GET", None),

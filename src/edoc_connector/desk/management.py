@@ -11,8 +11,9 @@ from .._web import Form
 from ..connector import CheckOutcome, Connector, run_checks
 from ..errors import EdocError
 from .call import Call, Denied
-from .people import add_person, list_people, matches_password, remove_person, set_password, set_role
+from .people import add_person, list_people, remove_person, set_password, set_role
 from .roles import Role
+from .sign_in import Gate
 from .views import badge, format_time, pick
 
 _ORDER: Final = (CheckOutcome.FAIL, CheckOutcome.WARN, CheckOutcome.UNKNOWN, CheckOutcome.PASS)
@@ -20,9 +21,15 @@ _ORDER: Final = (CheckOutcome.FAIL, CheckOutcome.WARN, CheckOutcome.UNKNOWN, Che
 
 @dataclass(frozen=True, slots=True)
 class Management:
-    """Pages about the desk itself."""
+    """Pages about the desk itself.
+
+    Args:
+        connector: of the agency.
+        gate: knows the people's passwords.
+    """
 
     connector: Connector
+    gate: Gate
 
     def show_status(self, call: Call) -> Response:
         """Show the conditions of `edoc doctor` that are quickly looked at, what is wrong first."""
@@ -77,9 +84,7 @@ class Management:
         """Change one's own password; every session ends."""
         store, agency, name = self.connector.context.store, self.connector.context.agency, call.person.name
         old, new = ((call.form.list(field) or [""])[0] for field in ("old", "new"))
-        with store.snapshot() as tx:
-            user = tx.desk_users.find(agency, name)
-        if user is None or not matches_password(user.password_hash, old):
+        if not self.gate.has_password(call.request, name, old):
             wrong = Form(errors={"": call.translate("account.wrong")})
             return call.render("account.html", status=422, form=wrong)
         try:

@@ -163,9 +163,18 @@ class Gate:
 
         Whether the name or the password was wrong is not told, and a wrong name takes as long.
         """
+        user = self._find_by_password(request, name, password)
+        return None if user is None else self._begin_session(user, password)
+
+    def has_password(self, request: Request, name: str, password: str) -> bool:
+        """Tell whether a password is that of a person; tries count with those of signing in."""
+        return self._find_by_password(request, name, password) is not None
+
+    def _find_by_password(self, request: Request, name: str, password: str) -> DeskUserRow | None:
+        """Find a person by name and password; None too where there were too many tries."""
         address = self._get_address(request)
         if not self._begin_try(name, address):
-            log.warning("somebody failed to sign in too often, and has to wait")
+            log.warning("somebody gave wrong passwords too often, and has to wait")
             return None
         with self._store.snapshot() as tx:
             user = tx.desk_users.find(self._agency, name)
@@ -177,7 +186,7 @@ class Gate:
             return None
         self.by_name.forget(name)
         self.by_address.take_back(address)
-        return self._begin_session(user, password)
+        return user
 
     def _begin_try(self, name: str, address: str) -> bool:
         if not self.by_address.begin(address):

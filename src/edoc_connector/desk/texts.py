@@ -163,7 +163,10 @@ TEXTS: Final = Texts(
         "account.old": ("Mật khẩu hiện tại", "Current password"),
         "account.new": ("Mật khẩu mới (từ 12 ký tự)", "New password (12 characters at least)"),
         "account.send": ("Đổi mật khẩu", "Change it"),
-        "account.wrong": ("Mật khẩu hiện tại không đúng.", "The current password is wrong."),
+        "account.wrong": (
+            "Mật khẩu hiện tại không đúng, hoặc đã thử quá nhiều lần; hãy thử lại sau 15 phút.",
+            "The current password is wrong, or there were too many tries; wait 15 minutes.",
+        ),
         # What is wrong.
         "wrong.token": (
             "Biểu mẫu không còn hiệu lực; xin tải lại trang.",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .._core import to_nfc
+from .._core import Text, to_nfc
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,34 +23,85 @@ class Column:
     name: str
     vi: str
     example: str
-    meaning: str
+    meaning: Text
 
 
 COLUMNS = (
-    Column("action", "thao tác", "send", "what to do; `send` where it is left out"),
     Column(
-        "id", "mã định danh", "H29.05,2026/11/20,7816/SNV-VP", "DocumentId; made of the others where it is left out"
+        "action",
+        "thao tác",
+        "send",
+        Text("what to do; `send` where it is left out", "việc cần làm; bỏ trống là `send`"),
     ),
-    Column("code", "số ký hiệu", "7816/SNV-VP", "number and notation; or `number` and `notation`"),
-    Column("number", "số", "7816", "number alone"),
-    Column("notation", "ký hiệu", "SNV-VP", "notation alone"),
-    Column("issued_on", "ngày ban hành", "20/11/2026", "date of promulgation; `2026-11-20` too"),
-    Column("type_name", "loại văn bản", "Công văn", "kind of document"),
-    Column("subject", "trích yếu", "V/v kết nối", "trích yếu"),
-    Column("signer", "người ký", "Nguyễn Văn A", "full name of the signer"),
-    Column("signer_position", "chức vụ", "Giám đốc", "the signer's office"),
-    Column("recipients", "nơi nhận", "G22;H29.07=Sở Tài chính", "codes with `;` between; names are looked up"),
-    Column("files", "tệp", "7816.pdf;phu-luc.pdf", "files beside the CSV, with `;` between"),
-    Column("place", "nơi ban hành", "Hà Nội", "place of promulgation"),
-    Column("priority", "độ khẩn", "1", "urgency, 0 to 4"),
-    Column("due_date", "hạn trả lời", "30/11/2026", "date by which an answer is due"),
-    Column("content", "nội dung", "", "short content"),
-    Column("pages", "số trang", "3", "pages"),
-    Column("copies", "số bản", "1", "copies"),
-    Column("deadline", "hạn gửi", "2026-11-20T17:00:00+07:00", "until when it is to be with every recipient"),
-    Column("document_id", "mã văn bản", "G22,2026/11/19,55/VPCP", "of an answer, a recall: the document it is about"),
-    Column("sender", "nơi gửi", "G22", "of an answer: whose document it is, where several have its id"),
-    Column("text", "ý kiến", "Đã vào sổ", "of an answer, a recall: words or the reason"),
+    Column(
+        "id",
+        "mã định danh",
+        "H29.05,2026/11/20,7816/SNV-VP",
+        Text("DocumentId; made of the others where it is left out", "DocumentId; bỏ trống thì lập từ các cột khác"),
+    ),
+    Column(
+        "code",
+        "số ký hiệu",
+        "7816/SNV-VP",
+        Text("number and notation; or `number` and `notation`", "số và ký hiệu; hoặc dùng `number` và `notation`"),
+    ),
+    Column("number", "số", "7816", Text("number alone", "chỉ số")),
+    Column("notation", "ký hiệu", "SNV-VP", Text("notation alone", "chỉ ký hiệu")),
+    Column(
+        "issued_on",
+        "ngày ban hành",
+        "20/11/2026",
+        Text("date of promulgation; `2026-11-20` too", "ngày ban hành; cũng nhận `2026-11-20`"),
+    ),
+    Column("type_name", "loại văn bản", "Công văn", Text("kind of document", "loại văn bản")),
+    Column("subject", "trích yếu", "V/v kết nối", Text("subject (trích yếu)", "trích yếu nội dung")),
+    Column("signer", "người ký", "Nguyễn Văn A", Text("full name of the signer", "họ tên người ký")),
+    Column("signer_position", "chức vụ", "Giám đốc", Text("the signer's office", "chức vụ người ký")),
+    Column(
+        "recipients",
+        "nơi nhận",
+        "G22;H29.07=Sở Tài chính",
+        Text("codes with `;` between; names are looked up", "các mã, cách nhau bằng `;`; tên được tra trong danh bạ"),
+    ),
+    Column(
+        "files",
+        "tệp",
+        "7816.pdf;phu-luc.pdf",
+        Text("files beside the CSV, with `;` between", "các tệp đặt cạnh tệp CSV, cách nhau bằng `;`"),
+    ),
+    Column("place", "nơi ban hành", "Hà Nội", Text("place of promulgation", "nơi ban hành")),
+    Column("priority", "độ khẩn", "1", Text("urgency, 0 to 4", "độ khẩn, từ 0 đến 4")),
+    Column("due_date", "hạn trả lời", "30/11/2026", Text("date by which an answer is due", "hạn trả lời văn bản")),
+    Column("content", "nội dung", "", Text("short content", "nội dung tóm tắt")),
+    Column("pages", "số trang", "3", Text("pages", "số trang")),
+    Column("copies", "số bản", "1", Text("copies", "số bản")),
+    Column(
+        "deadline",
+        "hạn gửi",
+        "2026-11-20T17:00:00+07:00",
+        Text("until when it is to be with every recipient", "hạn đến tay mọi nơi nhận"),
+    ),
+    Column(
+        "document_id",
+        "mã văn bản",
+        "G22,2026/11/19,55/VPCP",
+        Text("of an answer, a recall: the document it is about", "với trả lời, thu hồi: mã văn bản liên quan"),
+    ),
+    Column(
+        "sender",
+        "nơi gửi",
+        "G22",
+        Text(
+            "of an answer: whose document it is, where several have its id",
+            "với trả lời: nơi gửi văn bản, khi nhiều nơi dùng chung mã",
+        ),
+    ),
+    Column(
+        "text",
+        "ý kiến",
+        "Đã vào sổ",
+        Text("of an answer, a recall: words or the reason", "với trả lời, thu hồi: ý kiến hoặc lý do"),
+    ),
 )
 
 
@@ -60,20 +111,41 @@ class ActionName:
 
     name: str
     vi: str
-    meaning: str
+    meaning: Text
 
 
 ACTION_NAMES = (
-    ActionName("send", "gửi", "send a document"),
-    ActionName("accept", "tiếp nhận", "say that a received document was entered in the register (03)"),
-    ActionName("reject", "từ chối", "refuse it, with the reason (02)"),
-    ActionName("assign", "phân công", "say to whom it was assigned (04)"),
-    ActionName("processing", "đang xử lý", "say that it is being worked on (05)"),
-    ActionName("complete", "hoàn thành", "say that it is finished (06)"),
-    ActionName("agree_change", "đồng ý", "agree to a recall, update, replacement or taking back (15)"),
-    ActionName("refuse_change", "không đồng ý", "refuse that, with the reason (16)"),
-    ActionName("recall", "thu hồi", "recall a document that was sent, with the reason"),
-    ActionName("take_back", "lấy lại", "ask for it back (13), with the reason"),
+    ActionName("send", "gửi", Text("send a document", "gửi văn bản")),
+    ActionName(
+        "accept",
+        "tiếp nhận",
+        Text("say that a received document was entered in the register (03)", "báo đã vào sổ văn bản đến (03)"),
+    ),
+    ActionName("reject", "từ chối", Text("refuse it, with the reason (02)", "từ chối tiếp nhận, kèm lý do (02)")),
+    ActionName("assign", "phân công", Text("say to whom it was assigned (04)", "báo đã phân công cho ai (04)")),
+    ActionName("processing", "đang xử lý", Text("say that it is being worked on (05)", "báo đang xử lý (05)")),
+    ActionName("complete", "hoàn thành", Text("say that it is finished (06)", "báo đã hoàn thành (06)")),
+    ActionName(
+        "agree_change",
+        "đồng ý",
+        Text(
+            "agree to a recall, update, replacement or taking back (15)",
+            "đồng ý thu hồi, cập nhật, thay thế hoặc lấy lại (15)",
+        ),
+    ),
+    ActionName(
+        "refuse_change",
+        "không đồng ý",
+        Text("refuse that, with the reason (16)", "từ chối những việc đó, kèm lý do (16)"),
+    ),
+    ActionName(
+        "recall",
+        "thu hồi",
+        Text("recall a document that was sent, with the reason", "thu hồi văn bản đã gửi, kèm lý do"),
+    ),
+    ActionName(
+        "take_back", "lấy lại", Text("ask for it back (13), with the reason", "lấy lại văn bản (13), kèm lý do")
+    ),
 )
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from .._core import format_table
 from ..connector import Delivery, Receipt, RecipientState
 from ..edxml import Document, StatusCode
 
@@ -111,14 +110,5 @@ def _format_time(time: datetime | None) -> str | None:
 
 
 def _format_csv(rows: Iterable[Mapping[str, Any]]) -> str:
-    out = io.StringIO()
     listed = list(rows)
-    writer = csv.DictWriter(out, listed[0])
-    writer.writeheader()
-    writer.writerows([{name: _make_inert(value) for name, value in row.items()} for row in listed])
-    return "\ufeff" + out.getvalue()  # by which Excel knows UTF-8
-
-
-def _make_inert(value: Any) -> Any:
-    """Keep words of other organisations from being formulas where a table is opened."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return format_table([listed[0], *(row.values() for row in listed)])

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from .._core import escape_line, escape_lines
 from ..edxml import VIETNAM
 from .acceptance import LineOutcome, LineResult, summarise
 
@@ -55,7 +56,7 @@ _GROUPS = {
 
 
 def write_minutes(about: Mapping[str, str], results: Sequence[LineResult], *, day: date, begun_at: datetime) -> Minutes:
-    """Write what the minutes say.
+    """Write what the minutes say; control characters of what others wrote are spelt out, as no document can hold them.
 
     Args:
         about: of the run (`RunState.about`).
@@ -63,6 +64,7 @@ def write_minutes(about: Mapping[str, str], results: Sequence[LineResult], *, da
         day: of the minutes.
         begun_at: when the run began.
     """
+    about = {name: escape_line(value) for name, value in about.items()}
     counts = summarise(results)
     open_lines = counts["waiting"] + counts["open"]
     return Minutes(
@@ -100,9 +102,10 @@ def _list_groups(results: Sequence[LineResult]) -> list[tuple[str, tuple[tuple[s
 
 def _build_row(result: LineResult) -> tuple[str, ...]:
     scenario = result.scenario
-    shown = list(result.evidence[:_MOST_EVIDENCE])
+    shown = [escape_line(one) for one in result.evidence[:_MOST_EVIDENCE]]
     more = len(result.evidence) - len(shown)
-    notes = [*([result.text.vi] if result.text.vi else []), *shown, *([f"(và {more} bằng chứng khác)"] if more else [])]
+    told = [escape_lines(result.text.vi)] if result.text.vi else []
+    notes = [*told, *shown, *([f"(và {more} bằng chứng khác)"] if more else [])]
     title = scenario.title.vi
     return scenario.id, title[:1].upper() + title[1:], scenario.rule, _RESULTS[result.outcome], "\n".join(notes)
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
-from .._core import Text, make_private_folder, write_private
+from .._core import Text, escape_line, make_private_folder, write_private
 from ..config import PRODUCTION_ENVIRONMENT, SecretRef, Settings
 from ..errors import ConfigError
 from ..hubs import REGISTRY, is_secret, list_setting_fields
 
 ENVIRONMENT_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_SETTING_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,40 +83,114 @@ def write_set_up(path: Path, given: SetUp) -> list[Path]:
         what was written, the configuration first.
 
     Raises:
-        ConfigError: the file has that environment already, or holds what is no environment's.
+        ConfigError: the file has that environment already, or holds what is no environment's; a value is no text of one
+            line; a file of a secret is there already. Nothing was written.
     """
-    _refuse_unusable(path, given)
-    before = path.read_text(encoding="utf-8-sig") if path.exists() else _format_root(given)
-    text = before.rstrip("\n") + "\n\n" + _format_environment(given)
+    _require_plain(given)
+    before = path.read_text(encoding="utf-8-sig") if path.exists() else ""
+    _refuse_unusable(path, before, given)
+    text = (before or _format_root(given)).rstrip("\n") + "\n\n" + _format_environment(given)
     _require_usable(path, text, given.environment)
     folder = path.absolute().parent / given.environment
+    secrets = {folder / name: secret for name, secret in _list_secret_files(given)}
+    _require_absent(secrets)
+    _write_all(folder, {**secrets, path: text})
+    return [path, folder, *secrets]
+
+
+def _write_all(folder: Path, contents: Mapping[Path, str]) -> None:
+    """Write files for their user alone, the last of them at the end: where one fails, those before it go again."""
+    is_new, written = not folder.exists(), []
     make_private_folder(folder)
-    secrets = dict(_list_secret_files(given))
-    for name, secret in secrets.items():
-        write_private(folder / name, secret)
-    write_private(path, text)
-    return [path, folder, *(folder / name for name in secrets)]
+    try:
+        for path, content in contents.items():
+            write_private(path, content)
+            written.append(path)
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        if is_new:
+            folder.rmdir()
+        raise
 
 
-def _refuse_unusable(path: Path, given: SetUp) -> None:
+def _require_absent(paths: Iterable[Path]) -> None:
+    """Require that no file of a secret is there: it may be the only copy.
+
+    Raises:
+        ConfigError: one is.
+    """
+    for path in paths:
+        if path.exists():
+            raise ConfigError(
+                f"{path} is there already, and may hold a secret that is in use: move it away, or name it with file:.",
+                vi=f"{path} đã tồn tại và có thể chứa bí mật đang dùng: hãy chuyển đi nơi khác, hoặc chỉ bằng file:.",
+            )
+
+
+def _require_plain(given: SetUp) -> None:
+    """Require texts of one line that a file can hold, and names of settings that are such.
+
+    Raises:
+        ConfigError: one is not; a secret is not repeated.
+    """
+    for name in given.hub:
+        if not _SETTING_NAME.fullmatch(name):
+            raise ConfigError(
+                f"{escape_line(name)!r} is no name of a setting: write small letters, digits and underscores.",
+                vi=f"{escape_line(name)!r} không phải tên mục cấu hình: chỉ dùng chữ thường không dấu, chữ số và dấu "
+                "gạch dưới.",
+            )
+    for name, value in _list_texts(given):
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if not text.isprintable():  # surrogates of names that are no UTF-8 are among what is not
+            raise ConfigError(
+                f"{name} holds a control character, a line end or what is no letter: write it anew, in one line.",
+                vi=f"{name} có ký tự điều khiển, dấu xuống dòng hoặc ký tự không hợp lệ: hãy ghi lại trên một dòng.",
+            )
+
+
+def _list_texts(given: SetUp) -> Iterator[tuple[str, str | SecretStr]]:
+    yield from ((f"[agency] {name}", str(value)) for name, value in given.agency.items())
+    yield from ((f"[hub] {name}", value) for name, value in given.hub.items())
+    yield from (("[receive] trust", value) for value in given.trust)
+    yield from (("[receive.revocation] hosts", value) for value in given.revocation_hosts)
+    yield from (("[signing] key", given.key), ("[signing] secret", given.key_secret or ""))
+    yield from (
+        ("[http] ca_bundle", str(given.ca_bundle or "")),
+        ("[http] proxy", given.proxy),
+        ("lang", given.language),
+    )
+
+
+def _refuse_unusable(path: Path, text: str, given: SetUp) -> None:
     if not ENVIRONMENT_NAME.fullmatch(given.environment):
         raise ConfigError(
             "an environment has a name of small letters, digits and hyphens, such as test or production.",
             vi="Tên môi trường gồm chữ thường không dấu, chữ số và dấu nối, ví dụ test hoặc production.",
         )
-    text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
-    if re.search(rf"^\s*\[env\.{re.escape(given.environment)}[.\]]", text, re.MULTILINE):
+    before = tomllib.loads(text)
+    environments = before.get("env", {})
+    if isinstance(environments, dict) and given.environment in environments:
         raise ConfigError(
             f"{path} has the environment {given.environment} already: change it there, or take its tables out first.",
             vi=f"{path} đã có môi trường {given.environment}: hãy sửa trong tệp hoặc xóa các bảng của nó trước.",
         )
-    if re.search(r"^\s*\[(hub|hubs|store)[.\]]", text, re.MULTILINE):
+    if before.keys() & {"hub", "hubs", "store"}:
         raise ConfigError(
             f"{path} is of one environment: put its [hub], [signing], [receive] and [store] under [env.NAME] first, as "
             "[env.test.hub], or give another --config.",
             vi=f"{path} chỉ có một môi trường: hãy chuyển [hub], [signing], [receive], [store] vào [env.TÊN], ví dụ "
             "[env.test.hub], hoặc dùng --config khác.",
         )
+    try:
+        tomllib.loads(text.rstrip("\n") + "\n\n" + _format_environment(given))
+    except ValueError as error:
+        raise ConfigError(
+            f"no environment can be added to {path} ({error}): write those that it has as tables [env.NAME.hub] first.",
+            vi=f"không thêm được môi trường vào {path} ({error}): hãy viết các môi trường đang có thành bảng "
+            "[env.TÊN.hub] trước.",
+        ) from error
 
 
 def _require_usable(path: Path, text: str, environment: str) -> None:

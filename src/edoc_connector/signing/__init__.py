@@ -20,6 +20,7 @@ from .keys import (
     build_subject,
     close_signer,
     fingerprint_key,
+    join_key,
     key_status,
     load_signer,
     open_request_key,
@@ -59,17 +60,20 @@ from .pki import (
 from .reasons import REASONS, Reason, Refused, SigningFinding, VerificationStatus, as_one_line
 from .signer import Certified, Clock, LocalSigner, Signer, choose_algorithm, require_certificate
 from .xmlsig import (
+    LIBRARY_CURE,
     Difference,
     Verification,
     canonicalise,
     check_claimed_time,
     enveloped,
+    find_library_problem,
     read_seal,
     seal_maker,
     verify,
 )
 
 __all__ = [
+    "LIBRARY_CURE",
     "PARSE_ERRORS",
     "REASONS",
     "SIGNATURES",
@@ -115,11 +119,13 @@ __all__ = [
     "digest_size",
     "enveloped",
     "find_key_problem",
+    "find_library_problem",
     "fingerprint",
     "fingerprint_key",
     "human_name",
     "is_for_other_use",
     "is_valid_signature",
+    "join_key",
     "judge_certificate",
     "key_status",
     "list_algorithms",

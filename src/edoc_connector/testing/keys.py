@@ -32,6 +32,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from .._core import utc_now, write_private
 from ..signing import Clock, LocalSigner
+from .choices import choose
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 Kind = Literal["rsa", "rsa1024", "rsa3072", "p256", "p384", "p521"]
@@ -150,6 +151,9 @@ class Authority:
             signing: whether key usage allows signing.
             uses: extended key usage; critical where it is that of a time-stamp authority.
             extensions: further extensions, e.g. where revocation is told.
+
+        Raises:
+            ValueError: there is no such kind of key.
         """
         key = make_throwaway_key(kind, key_name or f"{name} {organ_id}")
         now = datetime.now(UTC)
@@ -169,7 +173,15 @@ class Authority:
 
 
 def authority(name: str = "Throwaway CA", *, kind: Kind = "p256") -> Authority:
-    """Make a root authority and an issuing authority below it; valid for ten years from a month ago."""
+    """Make a root authority and an issuing authority below it; valid for ten years from a month ago.
+
+    Args:
+        name: beginning of their names.
+        kind: kind of their keys.
+
+    Raises:
+        ValueError: there is no such kind of key.
+    """
     root_key, issuing_key = make_throwaway_key(kind, f"{name} root"), make_throwaway_key(kind, f"{name} issuing")
     root_name, issuing_name = _build_name(f"{name} Root"), _build_name(f"{name} Issuing")
     root = _issue_ca(root_name, root_name, root_key, root_key, path_length=1)
@@ -184,7 +196,16 @@ def get_default_authority() -> Authority:
 
 
 def agency_keys(name: str, *, organ_id: str = "", kind: Kind = "rsa") -> AgencyKeys:
-    """Make an agency under the process's own authority; the same arguments give the same keys, said or left out."""
+    """Make an agency under the process's own authority; the same arguments give the same keys, said or left out.
+
+    Args:
+        name: the agency's name.
+        organ_id: its code.
+        kind: kind of its key.
+
+    Raises:
+        ValueError: there is no such kind of key.
+    """
     return _make_agency_keys(name, organ_id, kind)
 
 
@@ -194,9 +215,13 @@ def _make_agency_keys(name: str, organ_id: str, kind: Kind) -> AgencyKeys:
 
 
 def make_throwaway_key(kind: Kind, name: str = "") -> PrivateKey:
-    """Make a private key; the same kind and name give the same key in one process."""
+    """Make a private key; the same kind and name give the same key in one process.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
     if (kind, name) not in _KEY_CACHE:
-        _KEY_CACHE[kind, name] = _MAKERS[kind]()
+        _KEY_CACHE[kind, name] = choose(_MAKERS, kind, what="kind of key")()
     return _KEY_CACHE[kind, name]
 
 

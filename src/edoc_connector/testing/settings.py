@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from .._core import write_private
 from ..config import Settings
+from .choices import choose
 from .hub import RunningHub
 
 DialectName = Literal["vxp", "lgsp", "edocservice"]
@@ -34,7 +35,11 @@ def make_settings(
         dialect: in which it speaks to the hub.
         name: its name.
         **sections: sections of ``edoc.toml`` that are laid over these.
+
+    Raises:
+        ValueError: there is no such dialect.
     """
+    base = choose(_BASES, dialect, what="dialect")
     known = hub.hub.storage.find_agency(code)
     title = name or (known.name if known else f"Cơ quan {code}")
     if known is None:
@@ -45,7 +50,7 @@ def make_settings(
         "agency": {"id": code, "name": title},
         "hub": {
             "dialect": dialect,
-            "endpoint": hub.url + _BASES[dialect],
+            "endpoint": hub.url + base,
             "system_id": known.system_id if known and dialect != "edocservice" else code,
             "secret": "file:secret",
         },

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import stat
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 import typer
 
+from edoc_connector import errors
+from edoc_connector._core import write_private
 from edoc_connector.config import Settings
 from edoc_connector.testing import RunningHub
 from edoc_connector.testing.keys import agency_keys
@@ -144,3 +147,104 @@ def test_a_file_of_one_environment_is_left_alone(options: list[object], edoc: Ed
     ran = edoc("init", *options, "--secret", "env:X")
     assert (ran.code, "[env.test.hub]" in ran.err) == (2, True)
     assert (tmp_path / "edoc.toml").read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("further", "words"),
+    [
+        (("--set", 'x = 1\n[env.test.store]\nurl = "sqlite:////tmp/x"'), "--set"),
+        (("--set", 'x"=1'), "no name of a setting"),
+        (("--set", "a.b=1"), "no name of a setting"),
+        (("--set", "nonsense=1"), "hub.nonsense"),
+        (("--set", "nonsense"), "NAME=VALUE"),
+        (("--set", "username=a", "--set", "username=b"), "stands twice"),
+        (("--name", "Sở\nTài chính"), "--name"),
+        (("--name", "Sở\x7f"), "--name"),
+        (("--name", "\udcff"), "--name"),
+        (("--env", ".."), "small letters"),
+        (("--env", "test/../production"), "small letters"),
+        (("--lang", "fr"), "--lang"),
+        (("-c", "no-such-folder/edoc.toml"), "no-such-folder"),
+        (("-c", "."), "cannot be used"),
+    ],
+)
+def test_odd_values_write_nothing(
+    options: list[object], edoc: Edoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, further: tuple[str, ...],
+    words: str,
+) -> None:  # fmt: skip
+    """A clumsy or a clever value is a typed error, and no file or folder is there afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HUB_SECRET", SECRET)
+    before = set(tmp_path.rglob("*"))
+    ran = edoc("init", *options, "--offline", "--secret", "env:HUB_SECRET", *further)
+    assert ran.code in (1, 2)
+    assert words in ran.err
+    assert len(ran.err.splitlines()) == 2
+    assert set(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("agency = 3\n", "agency is no table"),
+        ('[agency]\nid = "H29.07"\nname = "x"\n[nonsense]\na = 1\n', "nonsense: there is no such setting"),
+        ('env = {production = {lang = "vi"}}\n[agency]\nid = "H29.07"\nname = "x"\n', "no environment can be added"),
+        ('[agency]\nid = "H29.07"\nname = "x"\n[env."test".hub]\nx = 1\n', "has the environment test already"),
+    ],
+)
+def test_odd_files_are_left_as_they_are(
+    options: list[object], edoc: Edoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
+) -> None:
+    """A file that cannot take an environment is named itself, not a draft of it, and is not touched."""
+    monkeypatch.setenv("HUB_SECRET", SECRET)
+    (tmp_path / "edoc.toml").write_text(text, encoding="utf-8")
+    ran = edoc("init", *options, "--offline", "--secret", "env:HUB_SECRET")
+    assert (ran.code, words in ran.err, ".draft" in ran.err) == (2, True, False)
+    assert (tmp_path / "edoc.toml").read_text(encoding="utf-8") == text
+    assert not (tmp_path / "test").exists()
+
+
+def test_a_secret_that_is_there_is_not_replaced(
+    options: list[object], edoc: Edoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file of a secret may be the only copy; without it the same command works."""
+    _type(monkeypatch, SECRET + "\n")
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "hub.secret").write_text("the old one")
+    ran = edoc("init", *options, "--offline", "--secret", "-")
+    assert (ran.code, "is there already" in ran.err) == (2, True)
+    assert (tmp_path / "test" / "hub.secret").read_text() == "the old one"
+    assert not (tmp_path / "edoc.toml").exists()
+
+
+def test_what_cannot_be_written_whole_is_not_written(
+    options: list[object], edoc: Edoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the configuration cannot be written at the end, the secrets' files go again."""
+    _type(monkeypatch, SECRET + "\n")
+
+    def fill_the_disk(path: Path, content: str | bytes) -> None:
+        if path.name == "edoc.toml":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write_private(path, content)
+
+    monkeypatch.setattr("edoc_connector.joining.setup.write_private", fill_the_disk)
+    ran = edoc("init", *options, "--offline", "--secret", "-")
+    assert (ran.code, "edoc.toml cannot be used" in ran.err) == (1, True)
+    assert list(tmp_path.rglob("*secret*")) == []
+    assert not (tmp_path / "test").exists()
+
+
+@pytest.mark.parametrize("lang", ["vi", "en"])
+def test_the_language_that_is_chosen_is_spoken_at_once(
+    options: list[object], edoc: Edoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lang: str
+) -> None:
+    """From the first line on, not from the next command."""
+    monkeypatch.setenv("HUB_SECRET", SECRET)
+    before = errors.get_language()
+    try:
+        ran = edoc("init", *options, "--offline", "--secret", "env:HUB_SECRET", "--lang", lang)
+    finally:
+        errors.set_language(cast("errors.Language", before))
+    assert ("đã ghi" in ran.out, "bước tiếp theo" in ran.out) == (lang == "vi", lang == "vi")
+    assert ("written" in ran.out, "next:" in ran.out) == (lang == "en", lang == "en")

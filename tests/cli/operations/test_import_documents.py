@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Edoc
@@ -35,6 +43,20 @@ def test_documents_are_imported_undone_and_imported_again(edoc: Edoc, office: Pa
     assert found["recipients"][0]["status"] == "01"
 
 
+def test_what_an_import_gives_back_computes_nothing(edoc: Edoc, office: Path) -> None:
+    """A subject that a spreadsheet would compute is inert in the file of an undone import, and comes back unchanged."""
+    subject = '=HYPERLINK("http://evil.example")'
+    lines = [LINES[0], LINES[1].replace("Văn bản một", '"=HYPERLINK(""http://evil.example"")"')]
+    (office / "old.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert edoc("import", "old.csv", "--batch", "first").code == 0
+    assert edoc("import", "--undo", "first", "--out", "now.csv").code == 0
+    written = (office / "now.csv").read_text(encoding="utf-8")
+    assert written.startswith("\ufeff")
+    assert "\"'=HYPERLINK(" in written
+    assert edoc("import", "now.csv").code == 0
+    assert json.loads(edoc("deliveries", "--json").out)["items"][0]["subject"] == subject
+
+
 def test_what_to_do_must_be_said_once(edoc: Edoc, office: Path) -> None:
     """A command without a file, or with two wishes, is a mistake of its options."""
     assert edoc("import").code == 2
@@ -51,3 +73,53 @@ def test_what_cannot_be_written_is_shown(edoc: Edoc, office: Path) -> None:
     assert ran.code == 1
     assert "id-1" in ran.out
     assert "Keep what is shown above" in ran.err
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * 65, "a\x1bb", "a\nb", "a\udcffb"])
+def test_a_batch_has_a_name_of_one_line(edoc: Edoc, office: Path, name: str) -> None:
+    """What a database or a screen cannot hold is refused before anything is taken over; 64 characters are right."""
+    (office / "old.csv").write_text("\n".join(LINES), encoding="utf-8")
+    ran = edoc("import", "old.csv", "--batch", name)
+    assert ran.code in (1, 2)
+    assert "Traceback" not in ran.err
+    assert "tên lần tiếp nhận" in ran.err.lower() or "--batch" in ran.err
+    assert json.loads(edoc("deliveries", "--json").out)["items"] == []
+    assert edoc("import", "old.csv", "--batch", "x" * 64).code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_import_is_gone_on_with(edoc: Edoc, office: Path, number: signal.Signals) -> None:
+    """Killed, or stopped by Ctrl-C, in the middle: the same command goes on, nothing is doubled or lost, all undone."""
+    count = 400
+    lines = [f"id-{one};{one};{one}/SNV-VP;Văn bản;20/11/2026;G22;VPCP;01;" for one in range(count)]
+    (office / "old.csv").write_text("\n".join([LINES[0], *lines]), encoding="utf-8")
+    command = [sys.executable, "-m", "edoc_connector", "import", "old.csv"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
+    assert process.stderr is not None
+    told = next(line for line in process.stderr if line.startswith("batch "))  # before anything is taken over
+    batch = told.removeprefix("batch ").strip()
+    while _count(office / "edoc.db") < 10:
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.kill(process.pid, number)
+    _, rest = process.communicate(timeout=60)
+    begun = _count(office / "edoc.db")
+    assert 10 <= begun < count
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert f"go on with --batch {batch}" in rest
+        assert f"hoàn tác bằng --undo {batch}" in rest
+    again = json.loads(edoc("import", "old.csv", "--batch", batch, "--json").out)
+    assert (len(again["added"]), again["unchanged"]) == (count - begun, begun)
+    assert _count(office / "edoc.db") == count
+    undone = json.loads(edoc("import", "--undo", batch, "--json").out)
+    assert sorted(one["document_id"] for one in undone["documents"]) == sorted(f"id-{one}" for one in range(count))
+
+
+def _count(database: Path) -> int:
+    """Count the documents that were taken over, as another program sees them."""
+    try:
+        with sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10) as connection:
+            return int(connection.execute("SELECT count(*) FROM imported_documents").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0  # the tables are not there yet

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 from cryptography.x509 import load_pem_x509_csr
 
 from edoc_connector.signing import fingerprint_key, read_request
@@ -171,6 +171,8 @@ def test_a_new_key_is_asked_for_and_the_old_one_names_it(edoc: Any, configure: C
     checked = edoc("keys", "check", "--succession", tmp_path / "succession.json", "--json")
     assert (checked.code, json.loads(checked.out)["new_key_sha256"]) == (0, digest)
     shown = edoc("keys", "check", "--succession", tmp_path / "succession.json")
+    assert "organizationIdentifier=H29.05" in shown.out.replace("\n", "")
+    assert "2.5.4.97" not in shown.out
     assert digest[:20] in shown.out.replace("\n", "")
     assert "Hãy đối chiếu" in shown.err
 
@@ -200,3 +202,71 @@ def test_a_request_of_the_key_that_signs(edoc: Any, configure: Configure, tmp_pa
     assert "the key of before" in unnamed.err
     assert not (tmp_path / "s").exists()
     assert "the partner's file" in edoc("keys", "check").err
+
+
+def _write_key(path: Path, keys: AgencyKeys) -> None:
+    path.write_bytes(keys.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def test_a_certificate_that_came_is_joined_with_its_key(edoc: Any, configure: Configure, tmp_path: Path) -> None:
+    """The file opens with the password of the settings, signs, brings its chain, and is for its user alone."""
+    keys = _keys("joined", -1, 364)
+    _write_key(tmp_path / "new.key", keys)
+    for number, one in enumerate(keys.certificates):
+        (tmp_path / f"{number}.crt").write_bytes(one.public_bytes(Encoding.DER if number else Encoding.PEM))
+    config = configure('keys = ["p12:new.p12"]\nsecret = "file:password"\n')
+    files = [part for number in (1, 0) for part in ("--certificate", tmp_path / f"{number}.crt")]
+    ran = edoc("keys", "join", "-c", config, "--key", "pem:new.key", *files, "--out", tmp_path / "new.p12")
+    assert ran.code == 0, ran.err
+    assert PASSWORD not in ran.out + ran.err
+    assert (tmp_path / "new.p12").stat().st_mode & 0o077 == 0
+    (listed,) = json.loads(edoc("keys", "--json", "-c", config).out)
+    assert (listed["signs"], listed["holder"], listed["problem"]) == (True, "Sở Nội vụ", None)
+    store = pkcs12.load_pkcs12((tmp_path / "new.p12").read_bytes(), PASSWORD.encode())
+    assert [one.certificate for one in store.additional_certs] == [keys.certificates[1]]
+    again = edoc("keys", "join", "-c", config, "--key", "pem:new.key", *files, "--out", tmp_path / "new.p12")
+    assert (again.code, "is there already" in again.err) == (1, True)
+
+
+def test_a_certificate_of_another_key_is_not_joined(edoc: Any, configure: Configure, tmp_path: Path) -> None:
+    """Nothing is written, and the error names the key's fingerprint and whose certificates there are."""
+    keys, other = _keys("joined", -1, 364), _keys("another", -1, 364)
+    _write_key(tmp_path / "new.key", keys)
+    (tmp_path / "other.crt").write_bytes(other.certificate.public_bytes(Encoding.PEM))
+    config = configure('secret = "file:password"\n')
+    ran = edoc(
+        "keys", "join", "-c", config, "--key", "pem:new.key", "--certificate", tmp_path / "other.crt",
+        "--out", tmp_path / "new.p12",
+    )  # fmt: skip
+    assert (ran.code, (tmp_path / "new.p12").exists()) == (1, False)
+    assert fingerprint_key(keys.key.public_key()) in ran.err
+    assert "không chứng thư số nào là của khóa này" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), "join needs"),
+        (("--key", "pem:new.key", "--certificate", "new.crt", "--out", "new.p12"), "--password"),
+        (
+            ("--key", "pem:new.key", "--certificate", "new.crt", "--out", "n.p12", "--password", "hunter2"),
+            "--password:",
+        ),
+        (("--key", "pem:new.key", "--certificate", "no.crt", "--out", "n.p12", "--password", "env:P12"), "no.crt"),
+        (("--key", "pkcs11:token=x", "--certificate", "new.crt", "--out", "n.p12", "--password", "env:P12"), "token"),
+    ],
+)
+def test_what_cannot_be_joined_is_said(
+    edoc: Any, configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: Any, words: str
+) -> None:
+    """A missing option, a password in the arguments, a missing file and a token's key: told, and nothing written."""
+    keys = _keys("joined", -1, 364)
+    _write_key(tmp_path / "new.key", keys)
+    (tmp_path / "new.crt").write_bytes(keys.certificate.public_bytes(Encoding.PEM))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("P12", PASSWORD)
+    ran = edoc("keys", "join", "-c", configure(""), *options)
+    assert ran.code in (1, 2)
+    assert words in ran.err
+    assert "hunter2" not in ran.out + ran.err
+    assert not list(tmp_path.glob("*.p12"))

@@ -126,7 +126,8 @@ def import_list(
 ) -> None:
     """Import a list of agencies of your own, which counts before the hub's. / Nhập danh sách đơn vị của cơ quan.
 
-    A CSV with the columns code, name, other_code, parent, email, from, to, successor; code alone is needed.
+    A CSV with the columns code, name, other_code, parent, email, from, to, successor; code alone is needed. / Tệp CSV
+    có các cột code, name, other_code, parent, email, from, to, successor; chỉ bắt buộc cột code.
     """
     with open_connector(config, agency) as connector:
         done = connector.import_agencies(file, replace=replace)

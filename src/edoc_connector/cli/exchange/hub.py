@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from ...hubs import HubCapabilities, PacketProfile
 
 HubNameArgument: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="Name of the hub. / Tên trục.")]
-ByOption: TypeAlias = Annotated[str | None, typer.Option("--by", help="Who wants it. / Người quyết định.")]
+ByOption: TypeAlias = Annotated[
+    str | None, typer.Option("--by", metavar="NAME", help="Who wants it. / Người quyết định.")
+]
 
 hub_commands = typer.Typer(
     name="hub", help="What a hub can do, and what it demands. / Khả năng và yêu cầu của trục.", no_args_is_help=True
@@ -34,7 +36,7 @@ _COLUMNS = (Text("what", "nội dung"), Text("value", "giá trị"))
 def capabilities(
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
-    name: Annotated[str | None, typer.Option("--hub", help="One of several hubs. / Tên trục.")] = None,
+    name: Annotated[str | None, typer.Option("--hub", metavar="NAME", help="One of several hubs. / Tên trục.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Show what the hub can do, and what it demands beyond the standard. / Xem khả năng và yêu cầu của trục."""

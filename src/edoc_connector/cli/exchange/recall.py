@@ -37,7 +37,7 @@ def recall(
 ) -> None:
     """Ask everybody who got a document to agree that it is void. / Thu hồi văn bản đã gửi.
 
-    Recipients answer 15 (agreed) or 16 (refused).
+    Recipients answer 15 (agreed) or 16 (refused). / Nơi nhận trả lời 15 (đồng ý) hoặc 16 (từ chối).
     """
     with open_connector(config, agency, Text("sending", "đang gửi")) as connector:
         delivery = connector.recall(find_sent_id(connector, document_id), reason=reason, queue=queue)
@@ -55,7 +55,7 @@ def take_back(
 ) -> None:
     """Ask recipients to give a document back (13). / Lấy lại văn bản đã gửi.
 
-    Recipients answer 15 (agreed) or 16 (refused).
+    Recipients answer 15 (agreed) or 16 (refused). / Nơi nhận trả lời 15 (đồng ý) hoặc 16 (từ chối).
     """
     with open_connector(config, agency) as connector:
         delivery = connector.take_back(find_sent_id(connector, document_id), reason=reason, recipients=to, queue=queue)

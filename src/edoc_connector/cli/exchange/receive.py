@@ -51,7 +51,8 @@ def receive(
 ) -> None:
     """Receive what waits at the hub, once, and save it. / Nhận văn bản đang chờ trên trục và lưu lại.
 
-    Each document gets a folder of its own. When its files are saved the hub is told, and status 01 (Đã đến) goes out.
+    Each document gets a folder of its own. When its files are saved the hub is told, and status 01 (Đã đến) goes out. /
+    Mỗi văn bản có một thư mục riêng. Khi đã lưu xong tệp, lệnh báo cho trục và gửi trạng thái 01 (Đã đến).
     """
     received = _Received([], [], [])
     with open_connector(config, agency, Text("receiving", "đang nhận")) as connector:
@@ -236,7 +237,8 @@ def recheck(
 ) -> None:
     """Judge a packet that was set aside once more, by the configuration of today. / Xét lại gói tin đã cách ly.
 
-    Exit code 0: it is let in, and `edoc receive` hands it out; 1: it is not, and the message says why.
+    Exit code 0: it is let in, and `edoc receive` hands it out; 1: it is not, and the message says why. / Mã kết thúc 0:
+    gói tin được nhận, `edoc receive` sẽ đưa ra; 1: không được nhận, thông báo nêu lý do.
     """
     with open_connector(config, agency) as connector:
         found = find_receipt(connector, packet_id, sender)

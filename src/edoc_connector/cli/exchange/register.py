@@ -59,7 +59,8 @@ def register(
 ) -> None:
     """Show the register of incoming or outgoing documents. / Xem, xuất sổ văn bản đến hoặc sổ văn bản đi.
 
-    With the columns of Decree 30/2020/NĐ-CP. What is read of packets that were removed meanwhile stays empty.
+    With the columns of Decree 30/2020/NĐ-CP. What is read of packets that were removed meanwhile stays empty. / Gồm các
+    cột theo Nghị định 30/2020/NĐ-CP. Những gì phải đọc từ gói tin đã xóa thì để trống.
     """
     with open_connector(config, agency) as connector:
         found = connector.register(direction, since=parse_since(since), until=parse_until(until), text=search)

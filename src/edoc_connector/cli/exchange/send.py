@@ -67,9 +67,12 @@ def send(
 ) -> None:
     """Send a document. / Gửi văn bản.
 
-    It is stored first: if the hub cannot be reached, the same command later sends the same bytes.
+    It is stored first: if the hub cannot be reached, the same command later sends the same bytes. / Văn bản được lưu
+    trước: nếu chưa tới được trục, chạy lại đúng lệnh này sau đó sẽ gửi đúng gói tin ấy.
 
-    Exit code 0: the hub has it, or with --queue the queue; 75: not yet, try later; 1: not, and the message says why.
+    Exit code 0: the hub has it, or with --queue the queue; 75: not yet, try later; 1: not, and the message says why. /
+    Mã kết thúc 0: trục đã nhận, hoặc với --queue là đã xếp hàng; 75: chưa được, thử lại sau; 1: không được, thông báo
+    nêu lý do.
     """
     document = _read_new(message_file, attach, classification)
     with open_connector(config, agency, Text("sending", "đang gửi")) as connector:
@@ -98,7 +101,8 @@ def update(
 ) -> None:
     """Send a document anew with changes. / Cập nhật văn bản đã gửi.
 
-    Recipients answer 15 (agreed) or 16 (refused). Exit codes as for `edoc send`.
+    Recipients answer 15 (agreed) or 16 (refused). Exit codes as for `edoc send`. / Nơi nhận trả lời 15 (đồng ý) hoặc 16
+    (từ chối). Mã kết thúc như `edoc send`.
     """
     document = _read_new(message_file, attach, None)
     with open_connector(config, agency, Text("sending", "đang gửi")) as connector:
@@ -131,7 +135,8 @@ def replace(
 ) -> None:
     """Send a document that replaces others. / Thay thế văn bản đã gửi.
 
-    Recipients answer 15 (agreed) or 16 (refused). Exit codes as for `edoc send`.
+    Recipients answer 15 (agreed) or 16 (refused). Exit codes as for `edoc send`. / Nơi nhận trả lời 15 (đồng ý) hoặc 16
+    (từ chối). Mã kết thúc như `edoc send`.
     """
     document = _read_new(message_file, attach, None)
     with open_connector(config, agency, Text("sending", "đang gửi")) as connector:

@@ -77,10 +77,12 @@ def acceptance(
     """Run the acceptance scenarios at a test hub, and write the minutes. / Kiểm thử kết nối và lập biên bản.
 
     With a second agency of the configuration it runs by itself; with a partner it tells what the partner has to do, and
-    goes on where it stopped when it is run again, days later too. The minutes lie in the run's folder.
+    goes on where it stopped when it is run again, days later too. The minutes lie in the run's folder. / Nếu dùng đơn
+    vị thứ hai trong tệp cấu hình thì lệnh tự chạy hết; nếu có đối tác thì lệnh nêu việc đối tác phải làm, và lần chạy
+    sau, dù nhiều ngày sau, làm tiếp từ chỗ dừng. Biên bản nằm trong thư mục kiểm thử.
 
-    Exit code 0: everything passed, or is not possible here; 5: something waits for the partner; 1: a line
-    failed.
+    Exit code 0: everything passed, or is not possible here; 5: something waits for the partner; 1: a line failed. / Mã
+    kết thúc 0: mọi mục đều đạt hoặc không thực hiện được ở đây; 5: còn chờ đối tác; 1: có mục không đạt.
     """
     settings = _load_ours(config, agency, second)
     if not as_json:

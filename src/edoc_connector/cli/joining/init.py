@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.markup import escape
 
 from ..._core import Text
+from ...errors import LANGUAGE_VARIABLE, LANGUAGES, set_language
 from ..errors import WrongOption, raise_wrong_option
+from ..language import choose_language
 from ..operations import print_check_results
 from ..options import CONFIG
 from ..output import ExitCode, say
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from ...config import Settings
+    from ...errors import Language
     from ...joining import SetUp
 
 _Ask = Callable[..., str]
@@ -65,7 +69,14 @@ def init(
         Path | None, typer.Option(metavar="FILE", help="Authorities for TLS. / Chứng thư tin cậy cho TLS.")
     ] = None,
     proxy: Annotated[str, typer.Option(metavar="URL", help="A proxy. / Proxy.")] = "",
-    lang: Annotated[str, typer.Option(metavar="vi|en|both", help="Language of the commands. / Ngôn ngữ.")] = "vi",
+    lang: Annotated[
+        str | None,
+        typer.Option(
+            "--lang",
+            metavar="vi|en|both",
+            help="Language of the commands; vi if left out. / Ngôn ngữ của các lệnh; mặc định vi.",
+        ),
+    ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Do not try the connection. / Không thử kết nối.")] = False,
     config: Annotated[
         Path, typer.Option("--config", "-c", metavar="FILE", envvar="EDOC_CONFIG", help="The file. / Tệp cấu hình.")
@@ -74,13 +85,17 @@ def init(
     """Write edoc.toml for an environment, try the connection, tell the next step. / Tạo cấu hình và thử kết nối.
 
     On a terminal it asks for what the options leave out. A file that is there gets a further environment. Secrets go
-    into files of their own, for their user alone, or stay where a reference says.
+    into files of their own, for their user alone, or stay where a reference says. / Trên cửa sổ dòng lệnh, lệnh hỏi
+    những gì tùy chọn chưa nêu. Tệp đã có thì được thêm một môi trường. Bí mật được ghi vào tệp riêng chỉ người dùng này
+    đọc được, hoặc để nguyên ở nơi được chỉ.
 
     Exit code 0: written, and the connection stands; 5: written, and something has to be looked at; 1: written, and
-    something does not work yet; 2: an option is missing or wrong.
+    something does not work yet; 2: an option is missing or wrong. / Mã kết thúc 0: đã ghi và kết nối được; 5: đã ghi,
+    có điều cần xem; 1: đã ghi nhưng có phần chưa hoạt động; 2: thiếu tùy chọn hoặc tùy chọn sai.
     """
     from ...joining import SetUp, write_set_up
 
+    _speak(lang, config)
     with raise_wrong_option():
         known = _read_agency(config)
         agency = {
@@ -100,13 +115,29 @@ def init(
             revocation_hosts=tuple(revocation_host or ()),
             ca_bundle=ca_bundle,
             proxy=proxy,
-            language=lang,
+            language=lang or "vi",
         )
         set_up = _with_key_secret(set_up, key_secret)
         written = write_set_up(config, set_up)
+    choose_language(config)  # as the file says now
     for path in written:
         say(f"written: {path}", f"đã ghi: {path}")
     raise typer.Exit(_try_out(config, env, offline=offline))
+
+
+def _speak(lang: str | None, config: Path) -> None:
+    """Speak the language that is asked for at once, unless the variable or a file that is there names one.
+
+    Raises:
+        WrongOption: there is none of that name.
+    """
+    if lang is None:
+        return
+    if lang not in LANGUAGES:
+        known = ", ".join(LANGUAGES)
+        raise WrongOption(f"--lang: it is one of {known}.", vi=f"--lang: chỉ dùng {known}.")
+    if not os.environ.get(LANGUAGE_VARIABLE) and not config.exists():
+        set_language(cast("Language", lang))
 
 
 _AGENCY_ID = Text("our code, as in H29.05", "mã định danh của đơn vị, ví dụ H29.05")
@@ -164,16 +195,24 @@ def _read_agency(config: Path) -> dict[str, Any]:
         return {}
     except (ValueError, UnicodeDecodeError) as error:
         raise WrongOption(
-            f"{config} is no TOML file: {error}. Correct it, or give another --config.",
-            vi=f"{config} không phải tệp TOML: {error}. Hãy sửa hoặc dùng --config khác.",
+            f"{config} is no configuration: {error}. Correct it, or give another --config.",
+            vi=f"{config} không phải tệp cấu hình: {error}. Hãy sửa hoặc dùng --config khác.",
         ) from error
-    return dict(found)
+    if not isinstance(found, dict):
+        raise WrongOption(
+            f"{config}: agency is no table: write it as [agency], with id and name.",
+            vi=f"{config}: agency không phải bảng: hãy viết [agency] với id và name.",
+        )
+    return found
 
 
 def _parse_pairs(pairs: Iterable[str] | None) -> dict[str, str]:
-    found = dict(pair.partition("=")[::2] for pair in pairs or ())
-    if not all(name and value for name, value in found.items()):
+    listed = [pair.partition("=")[::2] for pair in pairs or ()]
+    if not all(name and value for name, value in listed):
         raise WrongOption("--set: write NAME=VALUE.", vi="--set: hãy ghi TÊN=GIÁ_TRỊ.")
+    found = dict(listed)
+    if len(found) != len(listed):
+        raise WrongOption("--set: a name stands twice.", vi="--set: có tên ghi hai lần.")
     return found
 
 
@@ -249,7 +288,7 @@ def _tell_next_step(settings: Settings, *, is_well: bool) -> None:
         f"next: edoc acceptance --env {env} runs the scenarios with the hub and writes the minutes (docs/joining.md)"
         if env != "production"
         else "next: docs/going-live.md leads through the pilot of one agency",
-        f"bước tiếp theo: chạy edoc acceptance --env {env} để kiểm thử với trục và lập biên bản (docs/joining.md)"
+        f"bước tiếp theo: chạy edoc acceptance --env {env} để kiểm thử với trục và lập biên bản (docs/joining.vi.md)"
         if env != "production"
-        else "bước tiếp theo: xem docs/going-live.md để chạy thử một đơn vị",
+        else "bước tiếp theo: xem docs/going-live.vi.md để chạy thử một đơn vị",
     )

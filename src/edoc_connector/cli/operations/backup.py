@@ -27,7 +27,8 @@ def backup(
 ) -> None:
     """Back up the database and every packet, as of one moment; others go on. / Sao lưu cơ sở dữ liệu và gói tin.
 
-    Exit code 1 where packets are missing in the spool: the backup is written, `edoc fsck` says more.
+    Exit code 1 where packets are missing in the spool: the backup is written, `edoc fsck` says more. / Mã kết thúc 1
+    nếu kho tạm thiếu gói tin: bản sao lưu vẫn được ghi, xem thêm bằng `edoc fsck`.
     """
     from ... import store
 
@@ -51,7 +52,7 @@ def restore(
 ) -> None:
     """Restore a backup into an empty database and a spool; nothing is overwritten. / Khôi phục từ bản sao lưu.
 
-    Then `edoc restored` says what has to be done.
+    Then `edoc restored` says what has to be done. / Sau đó `edoc restored` cho biết những việc phải làm.
     """
     from ... import store
 
@@ -92,7 +93,7 @@ def restored(
 ) -> None:
     """Say what has to be done after a restore, or that it is done. / Những việc phải làm sau khi khôi phục.
 
-    Exit code 1 as long as the restore is under way.
+    Exit code 1 as long as the restore is under way. / Mã kết thúc 1 khi việc khôi phục chưa xong.
     """
     if begin is not None and done:
         raise WrongOption(

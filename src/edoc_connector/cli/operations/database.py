@@ -13,12 +13,14 @@ database_commands = typer.Typer(name="db", help="The store's database. / Cơ s�
 
 @database_commands.command()
 def upgrade(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> None:
-    """Bring the database to the revision of this version; stop other programs and make a backup first.
+    """Bring the database to this version; stop other programs, and back up first. / Nâng cấp cơ sở dữ liệu.
 
     Where the configuration has several agencies, the databases of all of them. With [worker] engine = "procrastinate",
-    that engine's tables too.
+    that engine's tables too. / Nếu tệp cấu hình có nhiều đơn vị thì nâng cấp cơ sở dữ liệu của tất cả. Với [worker]
+    engine = "procrastinate" thì cả các bảng của bộ chạy đó.
 
-    Nâng cấp cơ sở dữ liệu; hãy dừng các chương trình khác và sao lưu trước.
+    Nothing is lost, and the evidence is not touched. / Hãy dừng các chương trình khác và sao lưu trước; không mất gì,
+    nhật ký bằng chứng giữ nguyên.
     """
     from ... import store
 

@@ -42,7 +42,8 @@ def demo(
     """Watch a document travel to another agency and its status come back. / Xem một văn bản đi và trạng thái quay về.
 
     Makes keys and two agencies, starts a mock hub, sends, receives, verifies, saves and accepts. Exit code 0 only if
-    all of it happened.
+    all of it happened. / Tạo khóa và hai đơn vị, chạy trục giả lập, gửi, nhận, kiểm tra chữ ký, lưu và tiếp nhận. Mã
+    kết thúc 0 chỉ khi mọi việc đều xong.
     """
     require_mockhub()
     _run_demo(files or [], folder, as_json=as_json)

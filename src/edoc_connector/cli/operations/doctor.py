@@ -43,7 +43,8 @@ def doctor(
 
     For every agency of the configuration, unless --agency names one. / Cho mọi đơn vị, trừ khi có --agency.
 
-    Exit code 0: all is as it should be; 5: somebody has to look at something; 1: some work does not go on before.
+    Exit code 0: all is as it should be; 5: somebody has to look at something; 1: some work does not go on before. / Mã
+    kết thúc 0: mọi thứ đều ổn; 5: có điều cần người xem; 1: có việc bị dừng cho tới khi có người xem.
     """
     from ...connector import Connector
 

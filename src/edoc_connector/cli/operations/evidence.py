@@ -35,7 +35,9 @@ evidence_commands = typer.Typer(
     name="evidence",
     cls=_PackingGroup,
     help="Pack the evidence of a document: `edoc evidence DOCUMENT-ID --out FILE.zip`; check a pack: `edoc evidence "
-    "--verify FILE.zip`; move old entries to files: `edoc evidence archive`. / Đóng gói, kiểm tra, lưu trữ bằng chứng.",
+    "--verify FILE.zip`; move old entries to files: `edoc evidence archive`. / Đóng gói bằng chứng của văn bản: "
+    "`edoc evidence MÃ-VĂN-BẢN --out TỆP.zip`; kiểm tra gói: `edoc evidence --verify TỆP.zip`; chuyển mục cũ sang tệp: "
+    "`edoc evidence archive`.",
 )
 
 
@@ -57,8 +59,9 @@ def archive_evidence(
 ) -> None:
     """Move old entries to files in [evidence] archives, or put them back. / Chuyển mục cũ sang tệp, hoặc đưa lại.
 
-    Hashes and places stay in the database, and entries are read from the files from then on. Those about documents
-    that are held stay. Of what was moved there are minutes.
+    Hashes and places stay in the database, and entries are read from the files from then on. Those about documents that
+    are held stay. Of what was moved there are minutes. / Mã băm và vị trí vẫn ở trong cơ sở dữ liệu; từ đó các mục được
+    đọc từ tệp. Mục về văn bản đang được giữ thì ở lại. Có biên bản về những gì đã chuyển.
     """
     if (before is None) == (restore is None):
         raise ConfigError(
@@ -167,7 +170,9 @@ def evidence(
 
     With --verify: exit code 0, all is as it was packed, and the agency signed it; 1, something is not, and each thing
     is named; 4, all is, but nobody signed, or nothing shows that it was the agency; 3, all is, but the signer is not
-    trusted.
+    trusted. / Với --verify: mã kết thúc 0, gói nguyên vẹn và do đơn vị ký; 1, có nội dung không còn như lúc đóng gói,
+    từng điều được nêu; 4, gói nguyên vẹn nhưng không ai ký, hoặc không có gì cho thấy là của đơn vị; 3, gói nguyên vẹn
+    nhưng người ký không đáng tin cậy.
     """
     if verify is not None:
         organisations = _parse_organisations(organisation or [])

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..._core import Text, write_private
+from ..._core import Text, format_table, utc_now, write_private
 from ...errors import StoreError, describe_system_error, describe_system_error_vi
 from ..errors import WrongOption
 from ..exchange import open_connector
@@ -18,7 +16,7 @@ from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
 from ..output import print_json, require_free, say
 
 if TYPE_CHECKING:
-    from ...connector import Imported, ImportState, ImportUndone, InFlight
+    from ...connector import Connector, Imported, ImportState, ImportUndone, InFlight
 
 _SHOWN = 5
 
@@ -51,9 +49,12 @@ def import_documents(
     """Take documents in flight over from an older connector. / Tiếp nhận văn bản đang xử lý từ phần mềm kết nối cũ.
 
     Nothing is sent again; what comes about them is entered from now on. The same command with a newer file enters what
-    the older connector learnt since, beside which this one may run.
+    the older connector learnt since, beside which this one may run. / Không gửi lại gì; từ nay trạng thái đến cho những
+    văn bản đó được ghi nhận tại đây. Chạy lại lệnh với tệp mới hơn thì ghi thêm những gì phần mềm cũ biết thêm; hai bên
+    có thể chạy song song.
 
-    Exit code 0: taken over, undone or shown; 1: not, and the message says why; nothing was changed.
+    Exit code 0: taken over, undone or shown; 1: not, and the message says why; nothing was changed. / Mã kết thúc 0: đã
+    tiếp nhận, đã hoàn tác hoặc đã hiển thị; 1: không được, thông báo nêu lý do; không có gì thay đổi.
     """
     if sum(one is not None for one in (file, undo, state)) != 1:
         raise WrongOption("give one of FILE, --undo and --state", vi="hãy ghi một trong FILE, --undo, --state")
@@ -61,11 +62,29 @@ def import_documents(
         require_free(out)
     with open_connector(config, agency, Text("importing", "đang tiếp nhận")) as connector:
         if file is not None:
-            _report_imported(connector.import_documents(file, batch=batch), as_json=as_json)
+            _report_imported(_import(connector, file, batch, as_json=as_json), as_json=as_json)
         elif undo is not None:
             _report_undone(connector.undo_import(undo), out, as_json=as_json)
         elif state is not None:
             _report_state(connector.find_import(state), as_json=as_json)
+
+
+def _import(connector: Connector, file: Path, batch: str | None, *, as_json: bool) -> Imported:
+    """Take over; the batch is named before, so that it can be gone on with or undone if this does not end."""
+    from ...connector import name_batch
+
+    name = name_batch(utc_now()) if batch is None else batch
+    if batch is None and not as_json:
+        say(f"batch {name}", f"lần tiếp nhận {name}", err=True)
+    try:
+        return connector.import_documents(file, batch=name)
+    except KeyboardInterrupt:
+        say(
+            f"what was taken over so far stays: go on with --batch {name}, or take it back with --undo {name}",
+            f"những văn bản đã tiếp nhận vẫn giữ: chạy tiếp với --batch {name}, hoặc hoàn tác bằng --undo {name}",
+            err=True,
+        )
+        raise
 
 
 def _report_imported(imported: Imported, *, as_json: bool) -> None:
@@ -120,7 +139,7 @@ def _write_undone(table: str, out: Path) -> None:
     try:
         write_private(out, table)
     except OSError as error:
-        typer.echo(table)
+        typer.echo(table.removeprefix("\ufeff"))
         raise StoreError(
             f"it is undone, and {out} could not be written: {describe_system_error(error)}. Keep what is shown above.",
             vi=f"đã hoàn tác nhưng không ghi được {out}: {describe_system_error_vi(error)}. Hãy lưu nội dung ở trên.",
@@ -141,12 +160,8 @@ def format_csv(documents: tuple[InFlight, ...]) -> str:
     """Format documents in flight as a file that can be imported again."""
     from ...connector import IN_FLIGHT_COLUMNS
 
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(IN_FLIGHT_COLUMNS), restval="")
-    writer.writeheader()
-    for document in documents:
-        writer.writerows(document.as_rows())
-    return out.getvalue()
+    rows = (row for document in documents for row in document.as_rows())
+    return format_table([IN_FLIGHT_COLUMNS, *([row.get(name, "") for name in IN_FLIGHT_COLUMNS] for row in rows)])
 
 
 def _list_some(ids: tuple[str, ...]) -> str:

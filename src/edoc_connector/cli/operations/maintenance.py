@@ -26,7 +26,7 @@ _UNITS = {"d": "days", "h": "hours", "w": "weeks"}
 def reconcile(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> None:
     """Ask the hub about everything whose outcome is unknown. / Hỏi trục về những gói chưa rõ kết quả.
 
-    Exit code 1 where a person must decide something.
+    Exit code 1 where a person must decide something. / Mã kết thúc 1 nếu có việc cần người quyết định.
     """
     from ...connector import DeliveryState
 
@@ -82,7 +82,8 @@ def resend(
 ) -> None:
     """Send again what the hub refused, or what it lost. / Gửi lại những gì trục đã từ chối hoặc làm mất.
 
-    The hub is asked first. Exit code 1 where something is not at the hub afterwards.
+    The hub is asked first. Exit code 1 where something is not at the hub afterwards. / Lệnh hỏi trục trước. Mã kết thúc
+    1 nếu sau đó vẫn còn thứ chưa có trên trục.
     """
     from ...connector import DeliveryState
 
@@ -127,7 +128,7 @@ def settle(
 ) -> None:
     """Decide what became of something that the hub cannot tell about. / Quyết định kết quả mà trục không trả lời được.
 
-    With --not-arrived it is sent again.
+    With --not-arrived it is sent again. / Với --not-arrived thì gửi lại.
     """
     with open_connector(config, agency) as connector:
         document_id = find_any_id(connector, document_id)
@@ -166,7 +167,8 @@ def prune(
     """Remove the bytes of old, finished packets; the evidence stays. / Xóa nội dung gói tin cũ; bằng chứng vẫn giữ.
 
     Documents that are held stay, and those whose period in [retention] is not over. Of what was removed there are
-    minutes.
+    minutes. / Văn bản đang được giữ, và văn bản chưa hết thời hạn ở [retention], thì không bị xóa. Có biên bản về những
+    gì đã xóa.
     """
     age = _parse_age(older_than)
     if minutes is not None:
@@ -196,7 +198,7 @@ def fsck(
 ) -> None:
     """Check database, spool and evidence. / Kiểm tra cơ sở dữ liệu, kho tạm và nhật ký bằng chứng.
 
-    Exit code 1 where something is wrong and was not repaired.
+    Exit code 1 where something is wrong and was not repaired. / Mã kết thúc 1 nếu có lỗi chưa sửa được.
     """
     with open_connector(config, agency, Text("checking", "đang kiểm tra")) as connector:
         faults = connector.fsck(repair=repair, deep=deep)

@@ -55,8 +55,10 @@ AgenciesOption = Annotated[
         "the machine can read a command line. / Một đơn vị; dùng nhiều lần.",
     ),
 ]
-PortOption = Annotated[int, typer.Option(min=0, max=65535, help="TCP port, 0 for a free one. / Cổng TCP.")]
-HostOption = Annotated[str, typer.Option(help="Address to listen on. / Địa chỉ lắng nghe.")]
+PortOption = Annotated[
+    int, typer.Option(metavar="PORT", min=0, max=65535, help="TCP port, 0 for a free one. / Cổng TCP.")
+]
+HostOption = Annotated[str, typer.Option(metavar="HOST", help="Address to listen on. / Địa chỉ lắng nghe.")]
 PasswordOption = Annotated[
     str | None,
     typer.Option(
@@ -73,7 +75,10 @@ PassThroughOption = Annotated[
     ),
 ]
 HashOption = Annotated[
-    HashForm, typer.Option("--hash", help="Form of hash-file to insist on. / Dạng hash-file được chấp nhận.")
+    HashForm,
+    typer.Option(
+        "--hash", metavar="any|sdk|exact", help="Form of hash-file to insist on. / Dạng hash-file được chấp nhận."
+    ),
 ]
 ToleranceOption = Annotated[
     int | None,
@@ -113,6 +118,7 @@ TlsOption = Annotated[
 EdocTrapOption = Annotated[
     list[EdocTrap] | None,
     typer.Option(
+        metavar="NAME",
         help="What the eDoc hub under /EdocService does that nobody expects; repeat it. / "
         "Hành vi bất thường của trục eDoc ở /EdocService; dùng nhiều lần.",
     ),

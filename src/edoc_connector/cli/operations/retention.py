@@ -23,7 +23,8 @@ def archive(
 ) -> None:
     """Write a document as a package for an archives system. / Đóng gói văn bản để nộp lưu trữ điện tử.
 
-    The packet, its files, metadata as XML, and the evidence, as a bag (BagIt, RFC 8493).
+    The packet, its files, metadata as XML, and the evidence, as a bag (BagIt, RFC 8493). / Gồm gói tin, các tệp, dữ
+    liệu mô tả dạng XML và bằng chứng, đóng gói theo BagIt (RFC 8493).
     """
     require_free(out)
     with open_connector(config, agency) as connector:

@@ -24,7 +24,8 @@ def new_key(
 ) -> None:
     """Make a key that packets at rest are encrypted with. / Tạo khóa mã hóa gói tin lưu trên đĩa.
 
-    Name it as [store] spool_key = "file:FILE", keep a copy in a safe place: without it the packets cannot be read.
+    Name it as [store] spool_key = "file:FILE", keep a copy in a safe place: without it the packets cannot be read. /
+    Khai báo bằng [store] spool_key = "file:TỆP" và giữ một bản ở nơi an toàn: mất khóa này thì không đọc được gói tin.
     """
     from ...store import SpoolKey
 
@@ -46,7 +47,9 @@ def rewrite(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> None:
 
     With [store] spool_key all are encrypted with it; without it, and the old key in spool_old_keys, all are plain
     again. Stop other programs before, and start them with the new configuration: they may go on only where a new key
-    takes the place of an old one, and they have both.
+    takes the place of an old one, and they have both. / Có [store] spool_key thì mọi gói tin được mã hóa bằng khóa đó;
+    không có, và khóa cũ đặt ở spool_old_keys, thì mọi gói tin trở lại không mã hóa. Hãy dừng các chương trình khác
+    trước rồi chạy lại với cấu hình mới: chúng chỉ được chạy tiếp khi thay khóa cũ bằng khóa mới và có cả hai khóa.
     """
     with open_connector(config, agency) as connector:
         result = connector.rewrite_spool()

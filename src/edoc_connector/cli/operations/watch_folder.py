@@ -42,7 +42,8 @@ def watch_folder(
     For every agency of the configuration that has [watch_folder] path, until stopped (SIGTERM, Ctrl-C). / Cho mọi đơn
     vị có [watch_folder] path, tới khi dừng.
 
-    Exit code 0: everything begun was finished; 1: some was let go of, or another program watches the folder.
+    Exit code 0: everything begun was finished; 1: some was let go of, or another program watches the folder. / Mã kết
+    thúc 0: mọi việc đã bắt đầu đều xong; 1: có việc phải bỏ dở, hoặc chương trình khác đang theo dõi thư mục.
     """
     from ...config import Settings
     from ...folder import FolderService

@@ -50,8 +50,9 @@ _ListenOption = Annotated[
 _EngineOption = Annotated[
     Engine | None,
     typer.Option(
+        metavar="own|procrastinate",
         help="Who hands out the work, instead of the configuration; procrastinate needs PostgreSQL. / "
-        "Bộ chạy tác vụ, thay cho cấu hình; procrastinate cần PostgreSQL."
+        "Bộ chạy tác vụ, thay cho cấu hình; procrastinate cần PostgreSQL.",
     ),
 ]
 _OnceOption = Annotated[
@@ -77,7 +78,9 @@ def worker(
     For every agency of the configuration, unless --agency names one. / Cho mọi đơn vị, trừ khi có --agency.
 
     Exit code 0: everything begun was finished; 1: some was let go of, and whoever comes next goes on with it. With
-    --once, 1: a hub was not reached, the application failed on a packet, or something was refused or set aside.
+    --once, 1: a hub was not reached, the application failed on a packet, or something was refused or set aside. / Mã
+    kết thúc 0: mọi việc đã bắt đầu đều xong; 1: có việc phải bỏ dở, tiến trình sau sẽ làm tiếp. Với --once, 1: không
+    tới được trục, ứng dụng gặp lỗi với một gói tin, hoặc có thứ bị từ chối hay bị cách ly.
     """
     from ...worker import import_handlers, open_worker
 

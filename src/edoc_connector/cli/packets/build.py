@@ -39,7 +39,8 @@ def build(
 ) -> None:
     """Write a packet. / Tạo gói tin.
 
-    Exit code 0: written; 1: the document breaks rules, a file is missing, the key cannot sign.
+    Exit code 0: written; 1: the document breaks rules, a file is missing, the key cannot sign. / Mã kết thúc 0: đã ghi;
+    1: văn bản sai quy chuẩn, thiếu tệp hoặc khóa không ký được.
     """
     from ... import edxml, signing
 

@@ -30,7 +30,7 @@ def inspect(
 ) -> None:
     """Show what a packet says. / Xem nội dung gói tin.
 
-    Exit code 0: read; 2: cannot be read.
+    Exit code 0: read; 2: cannot be read. / Mã kết thúc 0: đọc được; 2: không đọc được.
     """
     from ...signing import verify as check
 

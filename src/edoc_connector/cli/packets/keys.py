@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..._core import Text, utc_now
+from ..._core import Text, format_name, utc_now, write_private
 from ..configuration import load_settings
 from ..errors import WrongOption
 from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
@@ -42,27 +42,48 @@ class KeysAction(StrEnum):
     STATUS = "status"
     REQUEST = "request"
     CHECK = "check"
+    JOIN = "join"
 
 
 def keys(
     action: Annotated[
         KeysAction,
         typer.Argument(
-            metavar="[status|request|check]",
-            help="status: also what is on its way, and what is due; request: a request for a certificate; check: a "
-            "statement of succession. / status: việc cần làm; request: xin chứng thư số; check: kiểm tra bản xác nhận "
-            "thay khóa.",
+            metavar="[status|request|join|check]",
+            help="status: also what is on its way, and what is due; request: a request for a certificate; join: the "
+            "certificate that came, with its key; check: a statement of succession. / status: việc cần làm; request: "
+            "xin chứng thư số; join: ghép chứng thư số được cấp với khóa; check: kiểm tra bản xác nhận thay khóa.",
         ),
     ] = KeysAction.LIST,
     key: Annotated[
-        str | None, typer.Option("--key", metavar="URI", help="request: the new key. / Khóa mới cần chứng thư số.")
+        str | None,
+        typer.Option("--key", metavar="URI", help="request, join: the new key. / Khóa mới cần chứng thư số."),
     ] = None,
     subject: Annotated[
         str | None,
         typer.Option("--subject", metavar="DN", help="request: instead of the agency's name. / Tên chủ thể."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="request: where it goes. / Tệp yêu cầu (PEM).")
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="request, join: where it goes. / Tệp yêu cầu (PEM), hoặc tệp .p12."),
+    ] = None,
+    certificate: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--certificate",
+            metavar="FILE",
+            help="join: the certificate that came, and those above it; repeat it. / Chứng thư số được cấp và chứng thư "
+            "số của tổ chức cấp; dùng nhiều lần.",
+        ),
+    ] = None,
+    password: Annotated[
+        str | None,
+        typer.Option(
+            "--password",
+            metavar="REF",
+            help="join: where the new file's password is; else that of secret in \\[signing]. / Nơi lấy mật khẩu "
+            "của tệp mới; nếu không có thì là secret ở \\[signing].",
+        ),
     ] = None,
     succession: Annotated[
         Path | None,
@@ -80,16 +101,26 @@ def keys(
 
     With status: which documents that a key signed are still on their way, and the next step of its renewal. Tokens are
     asked for their certificates, so they need their PIN. Exit code 0: a key can sign now, or none is configured; 1:
-    none of them can.
+    none of them can. / Với status: văn bản do từng khóa ký còn trên đường, và bước gia hạn tiếp theo. Lệnh đọc chứng
+    thư số trong thiết bị nên cần mã PIN. Mã kết thúc 0: có khóa ký được, hoặc chưa cấu hình khóa nào; 1: không khóa nào
+    ký được.
 
     With request: writes a request for a certificate (PKCS#10, PEM), signed by the key itself, on its token where it
     lives there; with --succession the key that signs today states too which key follows it. With check: reads such a
-    statement of a partner, and says whose it is.
+    statement of a partner, and says whose it is. / Với request: ghi yêu cầu cấp chứng thư số (PKCS#10, PEM) do chính
+    khóa đó ký, ngay trong thiết bị nếu khóa nằm ở đó; thêm --succession thì khóa đang ký xác nhận khóa kế tiếp. Với
+    check: đọc bản xác nhận như vậy của đối tác và cho biết của ai.
+
+    With join: writes a PKCS#12 file of a key in a file and the certificate that the authority issued for it. / Với
+    join: ghép khóa trong tệp với chứng thư số được cấp cho khóa đó thành tệp PKCS#12.
     """
     if action is KeysAction.STATUS:
         raise typer.Exit(_show_duties(config, agency, as_json=as_json))
     if action is KeysAction.REQUEST:
         _write_request(load_settings(config, agency), key, subject=subject, out=out, succession=succession)
+        return
+    if action is KeysAction.JOIN:
+        _join(load_settings(config, agency), key, certificates=certificate, password=password, out=out)
         return
     if action is KeysAction.CHECK:
         _show_succession(succession, as_json=as_json)
@@ -138,6 +169,25 @@ def _write_request(
             "nhận chứng thư số",
             err=True,
         )
+
+
+def _join(
+    settings: Settings, key: str | None, *, certificates: list[Path] | None, password: str | None, out: Path | None
+) -> None:
+    """Write a key and its certificate as one file, for its user alone."""
+    if key is None or not certificates or out is None:
+        raise WrongOption(
+            "join needs --key (the key's file), --certificate (what the authority sent) and --out (the new .p12 file).",
+            vi="join cần --key (tệp khóa), --certificate (tệp nơi cấp gửi) và --out (tệp .p12 mới).",
+        )
+    require_free(out)
+    write_private(out, settings.join_key(key, [one.absolute() for one in certificates], password=password))
+    say(
+        f"written: {out}; put p12:{out} beside the old one in [signing] keys, and remove the key's own file once it "
+        "signs",
+        f"đã ghi: {out}; hãy thêm p12:{out} bên cạnh khóa cũ ở [signing] keys, và xóa tệp khóa rời khi khóa mới đã ký",
+        err=True,
+    )
 
 
 def _state_succession(settings: Settings, key: RequestKey, subject: Name) -> bytes:
@@ -246,7 +296,7 @@ def _describe_key(status: KeyStatus) -> dict[str, Any]:
     return {
         "key": status.name,
         "holder": certificate and human_name(certificate),
-        "issuer": certificate and certificate.issuer.rfc4514_string(),
+        "issuer": certificate and format_name(certificate.issuer),
         "serial": certificate and f"{read_serial_number(certificate):x}",
         "sha256": certificate and fingerprint(certificate),
         "algorithm": status.algorithm,

@@ -53,7 +53,8 @@ def lint(
 
     Signatures are not checked here: that is `edoc verify`. / Không kiểm tra chữ ký: dùng `edoc verify`.
 
-    Exit code 0: no errors; 1: errors; 2: a packet that cannot be read.
+    Exit code 0: no errors; 1: errors; 2: a packet that cannot be read. / Mã kết thúc 0: không có lỗi; 1: có lỗi; 2: có
+    gói tin không đọc được.
     """
     if as_json and as_sarif:
         raise WrongOption("give --json or --sarif, not both", vi="chỉ dùng một trong hai: --json hoặc --sarif")

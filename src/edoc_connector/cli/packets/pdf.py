@@ -48,8 +48,10 @@ def verify(
 ) -> None:
     """Check the signatures in a PDF file. / Kiểm tra chữ ký số trong tệp PDF.
 
-    Exit code 0: VALID, by trusted signers; 4: VALID, but a signer was not judged (no --trust); 1: INVALID;
-    3: UNSIGNED or UNVERIFIABLE; 2: the file cannot be read, or an option is wrong.
+    Exit code 0: VALID, by trusted signers; 4: VALID, but a signer was not judged (no --trust); 1: INVALID; 3: UNSIGNED
+    or UNVERIFIABLE; 2: the file cannot be read, or an option is wrong. / Mã kết thúc 0: VALID, người ký đáng tin cậy;
+    4: VALID nhưng có người ký chưa được xét (không có --trust); 1: INVALID; 3: UNSIGNED hoặc UNVERIFIABLE; 2: không đọc
+    được tệp, hoặc tùy chọn sai.
     """
     from ...pdf import verify_pdf
 
@@ -95,7 +97,8 @@ def sign(
 
     The stamp is top right on the first page. / Hình ảnh chữ ký số nằm ở góc trên bên phải trang đầu.
 
-    Exit code 0: written; 1: the key cannot sign, or the file cannot be signed.
+    Exit code 0: written; 1: the key cannot sign, or the file cannot be signed. / Mã kết thúc 0: đã ghi; 1: khóa không
+    ký được, hoặc tệp không ký được.
     """
     from ...pdf import Stamp, sign_pdf
     from ...signing import close_signer, load_signer

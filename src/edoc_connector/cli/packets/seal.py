@@ -33,8 +33,10 @@ def _keep_show() -> None:
 def show(file: PacketFile, trust: TrustOption = None, as_json: JsonFlag = False) -> None:
     """Show a packet's seal: fields, attachments, and whether the packet is as sealed. / Xem niêm phong của gói tin.
 
-    Exit code 0: VALID, by a trusted signer; 4: VALID, but the signer was not judged (no --trust); 1: INVALID;
-    3: UNSIGNED or UNVERIFIABLE, or there is no seal; 2: cannot be read.
+    Exit code 0: VALID, by a trusted signer; 4: VALID, but the signer was not judged (no --trust); 1: INVALID; 3:
+    UNSIGNED or UNVERIFIABLE, or there is no seal; 2: cannot be read. / Mã kết thúc 0: VALID, người ký đáng tin cậy; 4:
+    VALID nhưng chưa xét người ký (không có --trust); 1: INVALID; 3: UNSIGNED hoặc UNVERIFIABLE, hoặc không có niêm
+    phong; 2: không đọc được.
     """
     from ...signing import verify
 

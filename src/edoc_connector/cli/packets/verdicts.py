@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from ..._core import Text, escape_line
+from ..._core import Text, escape_line, format_name
 from ...errors import choose_words
 from ..output import ExitCode
 
@@ -48,7 +48,7 @@ def describe_verification(verification: Verification) -> dict[str, Any]:
 def describe_certificates(result: Verification | PdfSignature) -> list[str]:
     """List the subjects of the chain as far as it is known, the signer's first; for JSON."""
     alone = () if result.certificate is None else (result.certificate,)
-    return [one.subject.rfc4514_string() for one in result.chain or alone]
+    return [format_name(one.subject) for one in result.chain or alone]
 
 
 def describe_findings(findings: Iterable[SigningFinding]) -> list[dict[str, str]]:

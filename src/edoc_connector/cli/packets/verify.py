@@ -21,8 +21,10 @@ def verify(
 ) -> None:
     """Check a packet's signature and seal. / Kiểm tra chữ ký và niêm phong của gói tin.
 
-    Exit code 0: VALID, by a trusted signer; 4: VALID, but the signer was not judged: without --trust anybody can make
-    a certificate with any name; 1: INVALID; 3: UNSIGNED or UNVERIFIABLE; 2: cannot be read, or an option is wrong.
+    Exit code 0: VALID, by a trusted signer; 4: VALID, but the signer was not judged: without --trust anybody can make a
+    certificate with any name; 1: INVALID; 3: UNSIGNED or UNVERIFIABLE; 2: cannot be read, or an option is wrong. / Mã
+    kết thúc 0: VALID, người ký đáng tin cậy; 4: VALID nhưng chưa xét người ký, vì không có --trust thì ai cũng tạo được
+    chứng thư với tên bất kỳ; 1: INVALID; 3: UNSIGNED hoặc UNVERIFIABLE; 2: không đọc được, hoặc tùy chọn sai.
     """
     from ...signing import verify as check
 

@@ -21,8 +21,15 @@ if TYPE_CHECKING:
 
 user_commands = typer.Typer(name="user", help="Who works at the desk. / Người dùng bàn làm việc.", no_args_is_help=True)
 
-_Name = Annotated[str, typer.Argument(help="Name to sign in with. / Tên đăng nhập.")]
-_Role = Annotated[str, typer.Option(help="clerk, leader, officer or administrator. / Vai trò.")]
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="Name to sign in with. / Tên đăng nhập.")]
+_Role = Annotated[
+    str,
+    typer.Option(
+        metavar="ROLE",
+        help="clerk, leader, officer or administrator. / Vai trò: clerk (văn thư), leader (lãnh đạo), officer (chuyên "
+        "viên) hoặc administrator (quản trị).",
+    ),
+]
 _Password = Annotated[
     str | None,
     typer.Option(
@@ -36,7 +43,9 @@ _Password = Annotated[
 @user_commands.command()
 def add(
     name: _Name,
-    full_name: Annotated[str, typer.Option("--name", help="Full name, as evidence shows it. / Họ tên.")],
+    full_name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="Full name, as evidence shows it. / Họ tên.")
+    ],
     role: _Role,
     password: _Password = None,
     no_password: Annotated[

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from ..._core import Text
+from ..._core import Text, format_table
 from ...edxml import VIETNAM
 from ...errors import ConfigError
-
-_BOM = "\ufeff"  # without it Excel takes UTF-8 for the system's code page
-_COMPUTED = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +30,9 @@ class Column:
 
 def format_csv(columns: Sequence[Column], entries: Iterable[Any], language: str) -> bytes:
     """Format a table as CSV (RFC 4180)."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(_choose(column.head, language) for column in columns)
-    for entry in entries:
-        writer.writerow(_disarm(_format(column.get_value(entry), language)) for column in columns)
-    return (_BOM + out.getvalue()).encode()
+    head = [_choose(column.head, language) for column in columns]
+    rows = ([_format(column.get_value(entry), language) for column in columns] for entry in entries)
+    return format_table([head, *rows]).encode()
 
 
 def format_xlsx(columns: Sequence[Column], entries: Iterable[Any], language: str, *, title: str) -> bytes:
@@ -96,10 +88,3 @@ def _format(value: object, language: str) -> str:
 
 def _get_day(value: date) -> date:
     return value.astimezone(VIETNAM).date() if isinstance(value, datetime) else value
-
-
-def _disarm(text: str) -> str:
-    """Put an apostrophe before what a spreadsheet would compute, also in full width or behind spaces."""
-    begins = unicodedata.normalize("NFKC", text.lstrip(" \u00a0\u3000"))[:1]
-    is_armed = text[:1] in _COMPUTED or begins in _COMPUTED[:4]
-    return f"'{text}" if is_armed and text else text

@@ -18,6 +18,7 @@ __all__ = [
     "InFlight",
     "InFlightRecipient",
     "Takeovers",
+    "name_batch",
     "read_import_file",
 ]
 
@@ -35,13 +36,15 @@ class Takeovers:
 
         Args:
             path: CSV or JSON; see docs/import.md.
-            batch: name of the batch, to undo it by; made of the time where it is left out.
+            batch: name of the batch, to undo it by, of 64 characters at most; made of the time where it is left out.
 
         Raises:
             ImportFileError: lines of it cannot be used, each named; nothing was taken over.
+            InvalidQuery: the batch cannot have that name.
             StoreError: the store cannot be written.
         """
-        return import_documents(self.context, Path(path), batch=batch or name_batch(self.context.store.clock()))
+        name = name_batch(self.context.store.clock()) if batch is None else batch
+        return import_documents(self.context, Path(path), batch=name)
 
     def find_import(self, batch: str) -> ImportState:
         """Find where a batch stands: how many documents it has, and which are not finished.

@@ -10,27 +10,40 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from ..._core import Text, decode_table, split_table
+from ..._core import Text, decode_table, rearm_cell, split_table
 from ...edxml import VIETNAM, StatusCode
 from ...errors import describe_system_error, describe_system_error_vi
 from .records import ImportFileError, InFlight, InFlightRecipient
 
-COLUMNS: Mapping[str, str] = {
-    "direction": "`sent` (where it is left out) or `received`",
-    "document_id": "DocumentId",
-    "hub_doc_id": "the hub's id (docId)",
-    "code": "number and notation, `7816/SNV-VP`",
-    "subject": "trích yếu",
-    "issued_on": "date of promulgation, `2026-11-20` or `20/11/2026`",
-    "state": "`sent` (where it is left out): the hub has it; anything else is left to the older connector",
-    "sent_at": "when the hub took it, or when it came in; ISO 8601, Vietnam time where it names no zone",
-    "recipient": "of what was sent: code of a recipient; a line for each",
-    "recipient_name": "its name",
-    "sender": "of what came in: code of the sender",
-    "status": "last status of that recipient, or last status that you sent: `01` to `06`, `15`, `16`",
-    "status_at": "its time",
-    "status_text": "its words",
-    "register_number": "number in the register (số đi, số đến)",
+COLUMNS: Mapping[str, Text] = {
+    "direction": Text("`sent` (where it is left out) or `received`", "`sent` (bỏ trống cũng vậy) hoặc `received`"),
+    "document_id": Text("DocumentId", "DocumentId"),
+    "hub_doc_id": Text("the hub's id (docId)", "mã của trục (docId)"),
+    "code": Text("number and notation, `7816/SNV-VP`", "số và ký hiệu, `7816/SNV-VP`"),
+    "subject": Text("subject (trích yếu)", "trích yếu"),
+    "issued_on": Text(
+        "date of promulgation, `2026-11-20` or `20/11/2026`", "ngày ban hành, `2026-11-20` hoặc `20/11/2026`"
+    ),
+    "state": Text(
+        "`sent` (where it is left out): the hub has it; anything else is left to the older connector",
+        "`sent` (bỏ trống cũng vậy): trục đã có; giá trị khác thì để phần mềm cũ gửi",
+    ),
+    "sent_at": Text(
+        "when the hub took it, or when it came in; ISO 8601, Vietnam time where it names no zone",
+        "lúc trục nhận, hoặc lúc văn bản đến; theo ISO 8601, không ghi múi giờ là giờ Việt Nam",
+    ),
+    "recipient": Text(
+        "of what was sent: code of a recipient; a line for each", "với văn bản đi: mã nơi nhận, mỗi nơi một dòng"
+    ),
+    "recipient_name": Text("its name", "tên nơi nhận"),
+    "sender": Text("of what came in: code of the sender", "với văn bản đến: mã nơi gửi"),
+    "status": Text(
+        "last status of that recipient, or last status that you sent: `01` to `06`, `15`, `16`",
+        "trạng thái cuối của nơi nhận, hoặc trạng thái cuối đơn vị đã gửi: `01` đến `06`, `15`, `16`",
+    ),
+    "status_at": Text("its time", "thời điểm của trạng thái"),
+    "status_text": Text("its words", "nội dung kèm trạng thái"),
+    "register_number": Text("number in the register", "số trong sổ (số đi, số đến)"),
 }
 _CODES = frozenset(str(code) for code in StatusCode) - {"13"}
 _DATE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
@@ -92,10 +105,14 @@ def _parse_csv(text: str) -> list[tuple[int, Mapping[str, str]]]:
     heads = [head.strip() for head in rows[0]] if rows else []
     _require_known(heads)
     return [
-        (number, {head: cell.strip() for head, cell in zip(heads, row, strict=False)} | _keep_rest(row[len(heads) :]))
+        (number, _name_cells(heads, row) | _keep_rest(row[len(heads) :]))
         for number, row in enumerate(rows[1:], 2)
         if any(cell.strip() for cell in row)
     ]
+
+
+def _name_cells(heads: Sequence[str], row: Sequence[str]) -> dict[str, str]:
+    return {head: rearm_cell(cell.strip()) for head, cell in zip(heads, row, strict=False)}
 
 
 def _keep_rest(cells: Sequence[str]) -> dict[str, str]:

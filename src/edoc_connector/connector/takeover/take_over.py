@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..._core import get_logger
 from ...edxml import StatusMessage, read
-from ...errors import EdocError, NotFound
+from ...errors import EdocError, InvalidQuery, NotFound
 from ...store import (
     DELIVERIES,
     STATUS,
@@ -29,6 +29,9 @@ from .file import read_import_file
 from .records import Imported, ImportState, ImportUndone, InFlight, InFlightRecipient
 
 log = get_logger("edoc_connector.connector.takeover")
+
+MAX_BATCH_NAME = 64
+"""Longest name of a batch, in characters."""
 
 _ENDS = frozenset({"02", "06", "15", "16"})
 _REPEATED = ("04", "05")  # codes that one recipient may send again and again
@@ -54,8 +57,10 @@ def import_documents(context: ConnectorContext, path: Path, *, batch: str) -> Im
 
     Raises:
         ImportFileError: lines of the file cannot be used; nothing was taken over.
+        InvalidQuery: the batch cannot have that name.
         StoreError: the store cannot be written.
     """
+    _require_name(batch)
     documents = read_import_file(path)
     tally = _Tally()
     for document in documents:
@@ -347,6 +352,14 @@ def _is_open(document: InFlight) -> bool:
     if document.is_sent:
         return any(one.status not in _ENDS for one in document.recipients)
     return document.status not in _ENDS
+
+
+def _require_name(batch: str) -> None:
+    if not 0 < len(batch) <= MAX_BATCH_NAME or not batch.isprintable() or batch != batch.strip():
+        raise InvalidQuery(
+            f"a batch has a name of 1 to {MAX_BATCH_NAME} characters in one line, without spaces around it.",
+            vi=f"Tên lần tiếp nhận có từ 1 đến {MAX_BATCH_NAME} ký tự trên một dòng, không có khoảng trắng ở hai đầu.",
+        )
 
 
 def name_batch(at: datetime) -> str:

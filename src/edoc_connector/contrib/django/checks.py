@@ -30,7 +30,7 @@ def check_receivers(**_: Any) -> list[CheckMessage]:
     return [Warning(speak(*_NO_RECEIVER), hint=speak(*_CONNECT), id="edoc.W002")]
 
 
-_WHERE = ("Settings are in docs/configuration.md.", "Các thiết lập có trong docs/configuration.md.")
+_WHERE = ("Settings are in docs/configuration.md.", "Các thiết lập có trong docs/configuration.vi.md.")
 _NO_RECEIVER = (
     "Nothing is connected to the signal document_received: documents that come in wait.",
     "Chưa có hàm nào nhận tín hiệu document_received: văn bản đến sẽ chờ.",

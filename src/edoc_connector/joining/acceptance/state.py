@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..._core import Text, make_private_folder, write_private
+from ..._core import Text, escape_json, make_private_folder, write_private
 from ...errors import ConfigError
 from .outcomes import LineOutcome
 
@@ -109,7 +109,7 @@ class RunState:
         }  # fmt: skip
         values = {"form": FORM, "about": self.about, "begun_at": self.begun_at.isoformat(), "lines": lines,
                   "arrivals": self.arrivals, "confirmed": self.confirmed}  # fmt: skip
-        write_private(self._path, json.dumps(values, ensure_ascii=False, indent=1))
+        write_private(self._path, escape_json(json.dumps(values, ensure_ascii=False, indent=1)))
 
 
 def _require_kind(values: Any, kind: type) -> dict[str, Any]:

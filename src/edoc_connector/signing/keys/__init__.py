@@ -1,5 +1,6 @@
 """Private keys in files and on tokens, and the signers over them."""
 
+from .join import join_key
 from .keyring import Keyring, KeyStatus, close_signer, key_status, select_signer
 from .load import load_signer
 from .pkcs11 import RequestKey
@@ -24,6 +25,7 @@ __all__ = [
     "build_subject",
     "close_signer",
     "fingerprint_key",
+    "join_key",
     "key_status",
     "load_signer",
     "open_request_key",

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
+from ..._core import parse_name
 from ...errors import SigningError
 from ..algorithms import PublicKey, sign_with
 from ..signer import choose_algorithm
@@ -86,7 +87,7 @@ def parse_subject(text: str) -> x509.Name:
         SigningError: it cannot be read.
     """
     try:
-        return x509.Name.from_rfc4514_string(text)
+        return parse_name(text)
     except ValueError as error:
         raise _subject_error(str(error)) from error
 

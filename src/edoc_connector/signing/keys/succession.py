@@ -21,6 +21,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from ..._core import format_name, parse_name
 from ...errors import SigningError
 from ..algorithms import is_valid_signature, list_algorithms
 from ..signer import Signer, require_certificate
@@ -96,7 +97,7 @@ def state_succession(signer: Signer, *, agency: str, key: RequestKey, subject: x
     chain = [base64.b64encode(one.public_bytes(Encoding.DER)).decode() for one in signer.certificates]
     protected = _encode({"alg": name, "typ": _TYPE, "x5c": chain})
     payload = _encode(
-        {"agency": agency, "new_key": new_key, "subject": subject.rfc4514_string(), "stated_at": at.isoformat()}
+        {"agency": agency, "new_key": new_key, "subject": format_name(subject), "stated_at": at.isoformat()}
     )
     value = signer.sign(f"{protected}.{payload}".encode())
     return json.dumps({"payload": payload, "protected": protected, "signature": _as_base64(value)}, indent=1).encode()
@@ -122,7 +123,7 @@ def read_succession(path: str | Path) -> Succession:
             agency=_take_text(payload, "agency"),
             old_certificate=certificate,
             new_key=_take_fingerprint(payload, "new_key"),
-            subject=_take_text(payload, "subject"),
+            subject=_name_attributes(_take_text(payload, "subject")),
             stated_at=_take_time(payload, "stated_at"),
         )
     except _UNREADABLE as error:
@@ -181,6 +182,14 @@ def _take_text(payload: Mapping[str, Any], name: str) -> str:
         raise ValueError(f"{name} is no text")
     value.encode()  # half of a surrogate pair is none
     return value
+
+
+def _name_attributes(subject: str) -> str:
+    """Name the attributes of a subject in which earlier versions wrote their numbers."""
+    try:
+        return format_name(parse_name(subject))
+    except ValueError:
+        return subject
 
 
 def _take_fingerprint(payload: Mapping[str, Any], name: str) -> str:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from ..._core import MAX_MARKS, get_logger, has_too_many_marks, split_certificates
+from ..._core import MAX_MARKS, format_name, get_logger, has_too_many_marks, split_certificates
 from ..algorithms import HASHES, PublicKey
 from ..reasons import as_one_line
 
@@ -168,7 +168,7 @@ def human_name(certificate: x509.Certificate) -> str:
         found = certificate.subject.get_attributes_for_oid(oid)
         if found:
             return as_one_line(str(found[0].value))
-    return as_one_line(certificate.subject.rfc4514_string())
+    return as_one_line(format_name(certificate.subject))
 
 
 def fingerprint(certificate: x509.Certificate) -> str:

@@ -19,7 +19,7 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from ..._core import Labelled, Text, label_members
+from ..._core import Labelled, Text, label_members, parse_name
 from ...edxml import CodeSystem, OrganId
 from ...errors import ConfigError
 from .certificates import fingerprint
@@ -181,7 +181,7 @@ def is_match(entry: str, certificate: x509.Certificate, *, trusted: bool) -> boo
         return False
     if kind in _VALUES:
         return _normalise_value(kind, value) in set(_iter_holder_values(certificate, kind))
-    return set(x509.Name.from_rfc4514_string(entry)) <= set(certificate.subject)
+    return set(parse_name(entry)) <= set(certificate.subject)
 
 
 def check_entry(entry: str) -> None:
@@ -197,7 +197,7 @@ def check_entry(entry: str) -> None:
         fits = _ENTRIES[kind].fullmatch(value.strip()) is not None
     else:
         try:
-            fits = len(list(x509.Name.from_rfc4514_string(entry))) > 0
+            fits = len(list(parse_name(entry))) > 0
         except ValueError:
             fits = False
     if not fits:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ..._core import make_lock
+from ..._core import format_name, make_lock
 from ..reasons import as_one_line
 from .asn1_names import bound_asn1_names
 from .certificates import PARSE_ERRORS, human_name, is_authority, is_valid_at, order_chain, read_certificate
@@ -168,7 +168,7 @@ def _describe_missing_path(leaf: x509.Certificate, anchors: Sequence[x509.Certif
     no_authorities = [anchor for anchor in anchors if not is_authority(anchor)]
     if len(no_authorities) == len(anchors):
         return f"{human_name(no_authorities[0])} is trusted for itself only, not as an authority (CA:TRUE)"
-    return f"no path from {human_name(leaf)}, issued by {as_one_line(leaf.issuer.rfc4514_string())}"
+    return f"no path from {human_name(leaf)}, issued by {as_one_line(format_name(leaf.issuer))}"
 
 
 def _validate_candidate(candidate: Path, policy: VerifyPolicy, at: datetime) -> ValidationPath | tuple[str, str]:

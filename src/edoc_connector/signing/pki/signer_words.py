@@ -7,7 +7,7 @@ from typing import Protocol
 
 from cryptography import x509
 
-from ..._core import Text
+from ..._core import Text, format_name
 from ..reasons import VerificationStatus, as_one_line
 from .certificates import human_name
 
@@ -54,5 +54,5 @@ def describe_chain(chain: Sequence[x509.Certificate]) -> str:
     names = [human_name(one) for one in chain]
     last = chain[-1]
     if last.issuer != last.subject:
-        names.append(f"[{as_one_line(last.issuer.rfc4514_string())}]")
+        names.append(f"[{as_one_line(format_name(last.issuer))}]")
     return " ← ".join(names)

@@ -6,13 +6,16 @@ from .result import Difference, Verification
 from .seal import read_seal, seal_maker
 from .status_seal import enveloped
 from .verify import verify
+from .xml_libraries import LIBRARY_CURE, find_library_problem
 
 __all__ = [
+    "LIBRARY_CURE",
     "Difference",
     "Verification",
     "canonicalise",
     "check_claimed_time",
     "enveloped",
+    "find_library_problem",
     "read_seal",
     "seal_maker",
     "verify",

@@ -11,6 +11,7 @@ from lxml import etree
 
 from ..algorithms import C14N, DIGESTS, ENVELOPED, EXC_C14N, SIGNATURES
 from .signature_profile import ParsedSignature
+from .xml_libraries import load_xmlsec
 
 
 def is_valid_by_xmlsec(
@@ -27,9 +28,11 @@ def is_valid_by_xmlsec(
         parsed: the parsed element: only its algorithms are enabled, for this call.
         certificate: the certificate with the key to check with; KeyInfo is ignored.
         identified_element: an element that a Reference names by its ``Id``.
-    """
-    import xmlsec
 
+    Raises:
+        ConfigError: xmlsec is not there, or does not fit the lxml that is.
+    """
+    xmlsec = load_xmlsec()
     transforms = _load_transforms()
     context = xmlsec.SignatureContext()
     context.key = _load_key(certificate)  # a copy, says python-xmlsec
@@ -53,8 +56,7 @@ def is_valid_by_xmlsec(
 
 @lru_cache(64)
 def _load_key(certificate: x509.Certificate) -> Any:
-    import xmlsec
-
+    xmlsec = load_xmlsec()
     # of the key alone: copying one that brings its certificate costs as much as checking with it
     public = certificate.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return xmlsec.Key.from_memory(public, xmlsec.constants.KeyDataFormatPem)
@@ -62,7 +64,6 @@ def _load_key(certificate: x509.Certificate) -> Any:
 
 @cache
 def _load_transforms() -> dict[str, Any]:
-    import xmlsec
-
+    xmlsec = load_xmlsec()
     found = [getattr(xmlsec.constants, name) for name in dir(xmlsec.constants) if name.startswith("Transform")]
     return {one.href: one for one in found if getattr(one, "href", None)}

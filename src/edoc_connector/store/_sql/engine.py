@@ -138,10 +138,11 @@ def make_engine(url: str, *, max_connections: int | None = None) -> Engine:
         # The URL may hold a password: neither it nor the error's own text is repeated.
         raise StoreError(
             f"the URL of the store cannot be used ({type(error).__name__}): give sqlite:///FILE or "
-            "postgresql+psycopg://USER@HOST/NAME; the latter needs the extra 'postgres': pip install '.[postgres]'.",
+            "postgresql+psycopg://USER@HOST/NAME; the latter needs the extra 'postgres': "
+            "pip install 'edoc-connector[postgres]'.",
             vi="Không dùng được URL của kho dữ liệu: hãy ghi sqlite:///TỆP hoặc "
             "postgresql+psycopg://NGƯỜI_DÙNG@MÁY/TÊN; trường hợp sau cần gói bổ sung 'postgres': "
-            "pip install '.[postgres]'.",
+            "pip install 'edoc-connector[postgres]'.",
         ) from None
     if not parsed.database or parsed.database == ":memory:":
         raise StoreError(
