@@ -26,6 +26,7 @@ from harness import Figure, show
 from loopback import SENDER, HubProcess, settings_of
 
 from edoc_connector._core import FileQueue
+from edoc_connector.config import Settings
 from edoc_connector.connector import Connector
 
 GOAL, GOAL_P95 = 1.3, 1.5  # of two processes to one
@@ -111,8 +112,9 @@ def _sink() -> Iterator[str]:
 
 def _run(folder: Path, url: str, processes: int, documents: int, threads: int, *, queues: bool) -> Run:
     """Have processes send, all from the same moment on."""
-    with _open(folder, url):
-        pass  # the tables are there
+    # Keys and tables are made once: each process would make keys of its own.
+    with Connector.open(settings_of(SENDER, folder, cast("HubProcess", SimpleNamespace(url=url)))):
+        pass
     said: list[dict[str, Any]] = []
     with ExitStack() as stack:
         running = []
@@ -140,7 +142,13 @@ def _line(process: subprocess.Popen[str]) -> str:
 
 
 def _open(folder: Path, url: str) -> Connector:
-    return Connector.open(settings_of(SENDER, folder, cast("HubProcess", SimpleNamespace(url=url))))
+    values: dict[str, dict[str, Any]] = {
+        "agency": {"id": SENDER, "name": SENDER},
+        "hub": {"endpoint": url, "system_id": SENDER, "secret": "file:secret"},
+        "signing": {"key": f"pem:{folder / 'key.pem'}"},
+        "receive": {"policy": "trusted", "trust": [str(folder / "root.pem")]},
+    }
+    return Connector.open(Settings.of(values, folder=folder))
 
 
 def _send(folder: Path, url: str, documents: int, threads: int, first: int, *, queues: bool) -> None:
