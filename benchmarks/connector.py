@@ -22,6 +22,7 @@ from itertools import count
 from pathlib import Path
 
 import rows
+import sharing
 from harness import Figure, show
 from loopback import SENDER, Cost, HubProcess, cost, settings_of
 
@@ -121,10 +122,10 @@ def profile(documents: int = 100) -> None:
 
 
 def figures(quick: bool = False) -> list[Figure]:
-    """Throughput with 1 and 8 threads, and how calls slow down as the store fills."""
+    """Throughput with 1 and 8 threads, with 1 and 2 processes, and how calls slow down as the store fills."""
     documents = 60 if quick else 1000
     found = [flush_floor(), *throughput(1, documents // 2), *throughput(THREADS, documents)]
-    return [*found, *rows.figures(quick)]
+    return [*found, *sharing.figures(quick), *rows.figures(quick)]
 
 
 def main() -> None:

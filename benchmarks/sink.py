@@ -12,11 +12,13 @@ import re
 import socket
 import sys
 import threading
+from itertools import count
 
-SENT = b'{"status":"OK","ErrorCode":"0","ErrorDesc":"","DocId":"12345"}'
+SENT = b'{"status":"OK","ErrorCode":"0","ErrorDesc":"","DocId":"%d"}'
 HEAD = b'{"status":"OK","ErrorCode":"0","ErrorDesc":"","data":"'
 _FOOT = b'"}'
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+_ids = count(12345)
 _BLOCK = b"<edXML>" + os.urandom((3 << 18) - 7)
 
 
@@ -61,7 +63,8 @@ def _answer(sock: socket.socket, path: bytes, size: int) -> None:
         _repeat(sock, base64.b64encode(_BLOCK), length - 4)
         sock.sendall(base64.b64encode(bytes(size % 3 or 3)) + _FOOT)
     else:
-        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(SENT) + SENT)
+        answer = SENT % next(_ids)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer)
 
 
 def _repeat(sock: socket.socket, block: bytes, size: int) -> None:

@@ -69,7 +69,14 @@ def test_store_and_spool_are_for_their_user_alone(mask: int, tmp_path: Path) -> 
         with store.transaction():
             modes = {path: mode(path) for path in tmp_path.rglob("*")}
             folders = {path for path in modes if path.is_dir()}
-    assert {path.suffix for path in modes if path not in folders} == {".db", ".db-wal", ".db-shm", ".edxml"}
+    assert {path.suffix for path in modes if path not in folders} == {
+        ".db",
+        ".db-gate",
+        ".db-shm",
+        ".db-turn",
+        ".db-wal",
+        ".edxml",
+    }
     assert {bits for path, bits in modes.items() if path not in folders} == {0o600}
     assert {modes[path] for path in folders} == {0o700}
 

@@ -180,7 +180,8 @@ backoff = 0.0
 def _names(connector: edoc.Connector, document: edoc.Document, folder: Path) -> dict[str, Any]:
     packet = edxml.read(next((folder / "spool").rglob("*.edxml")).read_bytes())
     return {
-        "connector": connector, "document": document, "edoc": edoc, "edxml": edxml, "signing": signing, "os": os,
+        "connector": connector, "document": document, "documents": [document], "edoc": edoc, "edxml": edxml,
+        "signing": signing, "os": os,
         "first_of_january": datetime(2026, 1, 1, tzinfo=UTC),
         "last_week": datetime.now(UTC) - timedelta(days=7), "folder": folder, "number": 1, "secret": "secret-H29.05",
         "VerifyPolicy": edoc.VerifyPolicy, "packet": packet, "handlers": Handlers(),

@@ -3,6 +3,7 @@
 from .certificate_files import decode_text, split_certificates
 from .clock import SteadyClock, utc_now
 from .csv_table import decode_table, format_table, rearm_cell, split_table
+from .file_locks import HAS_ADVISORY_LOCKS, FileQueue, open_lock_file, try_lock
 from .files import (
     cannot_write,
     create_private,
@@ -38,6 +39,7 @@ from .text import Text, describe_error, escape_json, escape_line, escape_lines
 
 __all__ = [
     "ABOUT_SETTINGS",
+    "HAS_ADVISORY_LOCKS",
     "LOG_FIELDS",
     "LONE_HUB",
     "MAX_MARKS",
@@ -45,6 +47,7 @@ __all__ = [
     "UNOBSERVED",
     "AnyFile",
     "CollapsingHandler",
+    "FileQueue",
     "ForkAware",
     "HeldFile",
     "JsonFormatter",
@@ -88,6 +91,7 @@ __all__ = [
     "open_atomic",
     "open_file",
     "open_listener",
+    "open_lock_file",
     "parse_address",
     "parse_name",
     "place_download",
@@ -107,6 +111,7 @@ __all__ = [
     "tighten",
     "tighten_folder",
     "to_nfc",
+    "try_lock",
     "utc_now",
     "watch_forks",
     "write_private",

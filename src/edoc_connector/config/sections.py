@@ -467,7 +467,7 @@ class LimitSettings(Section):
         unanswered_after: a document that came in and that nobody accepted or rejected after this long is shown.
         deadlines: until how long after it is stored a document is to be with every recipient, by its urgency; none
             where there is no entry, and for one that says itself.
-        threads: how many calls of an `AsyncConnector` run at a time.
+        threads: how many calls of an `AsyncConnector` run at a time, and how many documents `send_many` works on.
         in_memory: bytes of a document's files up to which its packet is built in memory, and sent from there.
     """
 

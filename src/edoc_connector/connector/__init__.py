@@ -57,7 +57,7 @@ from .operations import (
     Unsettled,
     check_pack,
 )
-from .outbound import ARRIVAL_TIME, Flushed, Preview, expire_due
+from .outbound import ARRIVAL_TIME, Flushed, Preview, SendResult, expire_due
 from .registers import IncomingEntry, OutgoingEntry, Register, RegisterDirection
 from .takeover import COLUMNS as IN_FLIGHT_COLUMNS
 from .takeover import Imported, ImportFileError, ImportState, ImportUndone, InFlight, InFlightRecipient, name_batch
@@ -127,6 +127,7 @@ __all__ = [
     "RegisterDirection",
     "RestoreReport",
     "Rewritten",
+    "SendResult",
     "SharedResources",
     "SpoolFault",
     "Story",

@@ -6,8 +6,9 @@ Signing, hashing, the database and files block anyway, so the blocking code is t
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import aclosing
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
@@ -17,6 +18,7 @@ import anyio
 from .._core import Page, Text, iterate_pages_async
 from ..client import finish_in_thread
 from ..config import Settings
+from ..edxml import Document
 from ..errors import HubError, StoreError, TransportError
 from ..hubs import Progress
 from ..signing import Signer
@@ -27,6 +29,7 @@ from .delivery import Delivery
 from .handlers import HandlerRegistration, Handlers
 from .inbound import Receipt, ReceiveInterruption
 from .lists import DeliveryFilters, ReceiptFilters
+from .outbound import SendResult, send_each_async
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -157,6 +160,33 @@ class AsyncConnector(HandlerRegistration):
 
     def _open(self) -> None:
         self._blocking = self._open_blocking()
+
+    def send_many(
+        self,
+        documents: Iterable[Document] | AsyncIterable[Document],
+        *,
+        at_once: int | None = None,
+        deadline: datetime | timedelta | None = None,
+        use_successors: bool = False,
+        queue: bool = False,
+    ) -> AsyncGenerator[SendResult]:
+        """Send many documents, several at a time; see `Connector.send_many`.
+
+        A task that is cancelled in it ends when everything that was begun has. Where the loop is left by ``break`` and
+        the task goes on, wrap it in `contextlib.aclosing`.
+
+        Args:
+            documents: the documents; taken on the event loop, by ``async for`` where that is possible.
+            at_once: how many are worked on at a time, as for `Connector.send_many`.
+            deadline: as for `Connector.send`, of each.
+            use_successors: as for `Connector.send`.
+            queue: whether to store and sign only, as `Connector.queue` does.
+
+        Raises:
+            InvalidQuery: `at_once` is out of bounds.
+        """
+        batch = self.blocking._begin_batch(at_once, deadline=deadline, use_successors=use_successors, queue=queue)
+        return send_each_async(batch, documents, self._threads.run)
 
     async def receive(self) -> AsyncGenerator[AsyncReceipt]:
         """Poll the hub once; see `Connector.receive`. Each packet is loaded before it is handed out.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
 from ..store import DeliveryRow, Tx
@@ -13,10 +14,13 @@ from .outbound import (
     Dispatcher,
     Flushed,
     Preview,
+    SendBatch,
+    SendResult,
     Submission,
     preview,
     request_take_back,
     require_delivery,
+    send_each,
     submit,
     submit_recall,
     submit_replacement,
@@ -96,6 +100,43 @@ class Sending:
             self._read_sending_context(), document, deadline=deadline, use_successors=use_successors, queue=True
         )
         return self._dispatch(submission, queue=True)
+
+    def send_many(
+        self,
+        documents: Iterable[Document],
+        *,
+        at_once: int | None = None,
+        deadline: datetime | timedelta | None = None,
+        use_successors: bool = False,
+        queue: bool = False,
+    ) -> Iterator[SendResult]:
+        """Send many documents, several at a time; what became of each comes as soon as it ended, in any order.
+
+        Each is sent as `send` does, and an error of one keeps no other back. Documents are taken from their source one
+        by one, in the thread of the caller, when there is room: of any number, `at_once` are in memory. Nothing is sent
+        before the first result is asked for.
+
+        Whoever leaves the loop, or is interrupted in it, waits until everything that was begun has ended; the log tells
+        of errors then. Where the source fails, its error is raised once all results were given. To go on after a crash,
+        give the same documents again: each is one delivery.
+
+        Args:
+            documents: the documents; an iterator that makes them may be of any length.
+            at_once: how many are worked on at a time, 1 to 256; left out, as many as ``limits.threads``. More than
+                ``http.connections`` wait for one another.
+            deadline: as for `send`, of each.
+            use_successors: as for `send`.
+            queue: whether to store and sign only, as `queue` does.
+
+        Yields:
+            of each document its delivery, or the error that `send` would have raised.
+
+        Raises:
+            InvalidQuery: `at_once` is out of bounds.
+        """
+        return send_each(
+            self._begin_batch(at_once, deadline=deadline, use_successors=use_successors, queue=queue), documents
+        )
 
     def preview(self, document: Document, *, use_successors: bool = False) -> Preview:
         """Check, build and sign a document as `send` would, and keep nothing: nothing is stored, and no hub called.
@@ -277,6 +318,12 @@ class Sending:
 
     def _build_delivery(self, tx: Tx, row: DeliveryRow) -> Delivery:
         return build_deliveries(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]
+
+    def _begin_batch(
+        self, at_once: int | None, *, deadline: datetime | timedelta | None, use_successors: bool, queue: bool
+    ) -> SendBatch:
+        send = partial(self.queue if queue else self.send, deadline=deadline, use_successors=use_successors)
+        return SendBatch(send, at_once=self.context.limits.threads if at_once is None else at_once)
 
     def _read_sending_context(self) -> ConnectorContext:
         """Read which hub sends; where none does, what is stored is made for the first one of the settings."""

@@ -11,6 +11,7 @@ from .health import serve_health
 from .jobs import AgencyJobs
 from .load_handlers import import_handlers
 from .metrics import ALERT_RULES, METRICS, AlertRule, Metric, MetricKind, format_rules
+from .supervisor import Supervisor
 from .worker import Worker
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "AlertRule",
     "Metric",
     "MetricKind",
+    "Supervisor",
     "Worker",
     "format_rules",
     "import_handlers",

@@ -11,10 +11,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from edoc_connector._core import FileQueue
 from edoc_connector.errors import StoreError
 from edoc_connector.store._sql import connections as connections_module
 from edoc_connector.store._sql.connections import SqliteConnectionSource
 from edoc_connector.store._sql.engine import make_engine
+
+PATIENCE = 60.0
 
 
 @pytest.fixture
@@ -115,4 +118,61 @@ def test_a_lock_that_is_not_to_be_had(
         source.begin(write=True)
     assert source._idle == [kept]
     other.execute("ROLLBACK")
+    other.close()
+
+
+def test_who_writes_waits_for_its_turn_and_who_reads_does_not(source: SqliteConnectionSource, tmp_path: Path) -> None:
+    """The turn ends with the transaction, however that ends (decision, "Turns between programs")."""
+    other = SqliteConnectionSource(make_engine(f"sqlite:///{tmp_path / 'lines.db'}"))
+    queue = FileQueue(tmp_path / "lines.db")
+    first = source.begin(write=True)
+    assert not queue.acquire(0.0)
+    reading = other.begin(write=False)
+    other.rollback(reading)
+    assert not queue.acquire(0.0)
+    source.commit(first)
+    for end in (source.rollback, source.commit):
+        assert queue.acquire(PATIENCE)
+        queue.release()
+        end(source.begin(write=True))
+    assert queue.acquire(PATIENCE)
+    queue.release()
+    queue.close()
+    other.close()
+
+
+def test_a_turn_that_does_not_come_keeps_nobody_from_writing(
+    source: SqliteConnectionSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's own lock decides: a program that hangs with its turn, and writes nothing, holds nobody up for long."""
+    monkeypatch.setattr(connections_module, "BUSY_SECONDS", 0.01)
+    queue = FileQueue(tmp_path / "lines.db")
+    assert queue.acquire(PATIENCE)
+    connection = source.begin(write=True)
+    connection.execute(text("INSERT INTO seen VALUES (1)"))
+    source.commit(connection)
+    assert _numbers(source) == [1]
+    queue.release()
+    queue.close()
+
+
+def test_a_lock_that_is_not_had_ends_the_turn(
+    source: SqliteConnectionSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another program keeps SQLite's lock, whoever gave up waiting for it leaves the queue to the others."""
+    monkeypatch.setattr("edoc_connector.store._sql.engine.LOCK_ATTEMPTS", 1)
+    engine = make_engine(f"sqlite:///{tmp_path / 'lines.db'}")
+    other = SqliteConnectionSource(engine)
+    stranger = sqlite3.connect(tmp_path / "lines.db", isolation_level=None)
+    stranger.execute("BEGIN IMMEDIATE")
+    waiting = other.begin(write=False)
+    waiting.exec_driver_sql("PRAGMA busy_timeout=1")
+    other.rollback(waiting)
+    with pytest.raises(StoreError, match="locked by another program"):
+        other.begin(write=True)
+    stranger.close()
+    queue = FileQueue(tmp_path / "lines.db")
+    assert queue.acquire(0.0)
+    queue.release()
+    queue.close()
     other.close()

@@ -17,12 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-from ..._core import ForkAware, get_logger, make_lock, watch_forks
-
-try:
-    import fcntl
-except ImportError:  # pragma: no cover  there is no such lock on Windows
-    fcntl = None  # type: ignore[assignment]
+from ..._core import HAS_ADVISORY_LOCKS, ForkAware, get_logger, make_lock, try_lock, watch_forks
 
 log = get_logger("edoc_connector.connector")
 
@@ -98,7 +93,7 @@ class FolderLocks(ForkAware):
         """
         held = HeldLock(name, key, holder, self)
         with self._lock:
-            if fcntl is None:
+            if not HAS_ADVISORY_LOCKS:
                 self._held[held] = b""
                 return held
             with _enter_gate(self._folder):
@@ -121,7 +116,7 @@ class FolderLocks(ForkAware):
     def release(self, held: HeldLock) -> None:
         """Give a lock back, where it is held; where the list cannot be written, every one, to be taken again."""
         with self._lock:
-            if self._held.pop(held, None) is None or fcntl is None:
+            if self._held.pop(held, None) is None or not HAS_ADVISORY_LOCKS:
                 return
             try:
                 self._shorten()
@@ -173,7 +168,7 @@ class FolderLocks(ForkAware):
         path = self._folder / f"{_PREFIX}{uuid4().hex}{_SUFFIX}"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try_lock(descriptor)  # nobody else knows the file yet
         except BaseException:
             os.close(descriptor)
             path.unlink()
@@ -222,7 +217,7 @@ def _enter_gate(folder: Path) -> Iterator[None]:
     for _ in range(_ATTEMPTS):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if _try_lock(descriptor, fcntl.LOCK_EX) and _is_same_file(path, descriptor):
+            if try_lock(descriptor) and _is_same_file(path, descriptor):
                 yield
                 return
         finally:
@@ -246,21 +241,13 @@ def _read_list(path: Path) -> list[bytes]:
     except FileNotFoundError:  # it ended meanwhile
         return []
     try:
-        if _try_lock(descriptor, fcntl.LOCK_EX):
+        if try_lock(descriptor):
             path.unlink(missing_ok=True)
             return []
         with os.fdopen(os.dup(descriptor), "rb") as stream:
             return stream.read().splitlines()
     finally:
         os.close(descriptor)
-
-
-def _try_lock(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _parse(line: bytes, folder: Path) -> tuple[str, str, str]:

@@ -17,6 +17,7 @@ from .replies import (
     require_allowed,
     require_handled,
 )
+from .send_batch import SendBatch, SendResult, send_each, send_each_async
 from .sent_copies import SentFinding
 from .submission import Preview, Submission, is_correctable, preview, requeue_failed, require_delivery, submit
 
@@ -28,6 +29,8 @@ __all__ = [
     "LateRefusals",
     "Outbox",
     "Preview",
+    "SendBatch",
+    "SendResult",
     "SentFinding",
     "StatusReply",
     "Submission",
@@ -46,6 +49,8 @@ __all__ = [
     "require_allowed",
     "require_delivery",
     "require_handled",
+    "send_each",
+    "send_each_async",
     "submit",
     "submit_recall",
     "submit_replacement",

@@ -4,6 +4,10 @@ A pool looks after a connection whenever it is taken and given back, which costs
 `SqliteConnectionSource` opens a connection once; SQLAlchemy's part of it begins once too, and is told nothing of the
 transactions, which are SQLite's own. A connection on which something failed is kept if it can be rolled back: on a
 full disk those that are open still read, and no new one can be opened.
+
+Programs that write to one file queue for it (`FileQueue`). Whom SQLite turns away it has sleep, longer each time, while
+others come and go: with two busy programs one in twenty waits would take four times as long. SQLite's own lock is taken
+all the same, and is what keeps them apart: where the queue cannot be had, nothing else is different.
 """
 
 from __future__ import annotations
@@ -14,10 +18,17 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
-from ..._core import ForkAware, Text, get_logger, notice_fork, watch_forks
+from ..._core import FileQueue, ForkAware, Text, get_logger, notice_fork, watch_forks
 from ...errors import StoreError
 from .compiled import execute_directly
-from .engine import DRIVER_ERRORS, as_store_error, begin_transaction, find_database_file, retry_failed_operation
+from .engine import (
+    BUSY_SECONDS,
+    DRIVER_ERRORS,
+    as_store_error,
+    begin_transaction,
+    find_database_file,
+    retry_failed_operation,
+)
 
 log = get_logger("edoc_connector.store.lines")
 
@@ -90,6 +101,8 @@ class SqliteConnectionSource(ForkAware):
         self._closed = False
         path = find_database_file(engine)
         self._path = path.absolute() if path is not None else None  # the process may change its folder
+        self._queue = FileQueue(self._path.resolve()) if self._path is not None else None
+        self._has_turn: Connection | None = None
         self._file_identity: tuple[int, int] | None = None
         self._loss: Text | None = None
         watch_forks(self)
@@ -122,22 +135,41 @@ class SqliteConnectionSource(ForkAware):
             _parent_connections.extend(inherited)
             _unusable_databases.add(self._database)
         self._idle, self._in_use, self._opening = [], set(), 0
+        self._has_turn = None
         self._changed, self._forking = threading.Condition(), False
 
     def begin(self, *, write: bool) -> Connection:
-        """Begin a transaction; wait for a lock.
+        """Begin a transaction; one that writes waits for its turn, and for a lock.
 
         Raises:
             StoreError: the lock was not to be had, or the database cannot be opened.
         """
-        # A writer takes the lock at once: two that read first and write later would deadlock, and one would fail.
-        statement = "BEGIN IMMEDIATE" if write else "BEGIN"
         notice_fork()
         if write and self._forking:
             self._wait_for_fork()
         if self._database in _unusable_databases:
             raise StoreError(_FORKED_IN_USE.en, vi=_FORKED_IN_USE.vi)
         self._require_same_file()
+        return self._begin_in_turn() if write else self._begin("BEGIN")
+
+    def _begin_in_turn(self) -> Connection:
+        # A writer takes the lock at once: two that read first and write later would deadlock, and one would fail.
+        if self._queue is None or not self._queue.acquire(BUSY_SECONDS):
+            return self._begin("BEGIN IMMEDIATE")
+        try:
+            self._has_turn = self._begin("BEGIN IMMEDIATE")
+        except BaseException:
+            self._queue.release()
+            raise
+        return self._has_turn
+
+    def _end_turn(self, connection: Connection) -> None:
+        """Let the next program have its turn, where this connection had it."""
+        if self._queue is not None and self._has_turn is connection:
+            self._has_turn = None
+            self._queue.release()
+
+    def _begin(self, statement: str) -> Connection:
         try:
             return self._begin_with(statement)
         except DRIVER_ERRORS as error:
@@ -175,6 +207,7 @@ class SqliteConnectionSource(ForkAware):
         except BaseException:
             self._roll_back_and_keep(connection)
             raise
+        self._end_turn(connection)
         self._keep_open(connection)
 
     def rollback(self, connection: Connection) -> None:
@@ -187,6 +220,8 @@ class SqliteConnectionSource(ForkAware):
             self._closed = True
             while self._idle:
                 self._idle.pop().close()
+        if self._queue is not None:
+            self._queue.close()
 
     def _wait_for_fork(self) -> None:
         with self._changed:
@@ -224,7 +259,10 @@ class SqliteConnectionSource(ForkAware):
     def _roll_back_and_keep(self, connection: Connection) -> None:
         """Roll back whatever is open on a connection, and keep it."""
         try:
-            connection.connection.rollback()  # nothing, where SQLite has ended the transaction
+            try:
+                connection.connection.rollback()  # nothing, where SQLite has ended the transaction
+            finally:
+                self._end_turn(connection)
         except self._engine.dialect.loaded_dbapi.Error as error:
             log.warning("a connection to the store is given up: %s", error)
             connection.invalidate(error)
