@@ -11,11 +11,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Sequence
 
-from .._core import get_logger
+from .._core import StopFlag, get_logger
 
 log = get_logger("edoc_connector.worker")
 
@@ -42,7 +41,7 @@ class Supervisor:
             _SupervisedProcess(command, number, first_rest=first_rest) for number, command in enumerate(commands, 1)
         ]
         self._patience = stop_within + _CLOSING_SECONDS
-        self._stop = threading.Event()
+        self._stop = StopFlag()
 
     def stop(self) -> None:
         """End `run`. May be called from a signal handler, or any thread."""
