@@ -42,7 +42,8 @@ def test_whole_first_then_by_change(connector: Connector, hub: RunningHub, monke
     monkeypatch.setattr(type(connector.context.hub), "agencies", refuse)
     assert connector.sync_agencies() == AgencySync(agencies=3, added=1, changed=1, ended=1, whole=False)
     ended = connector.agency("H30").agency
-    assert (ended.ended, ended.valid_to, ended.other_code) == (True, hub.hub.now().astimezone(VIETNAM).date(), "000.00.00.H30")
+    today = hub.hub.now().astimezone(VIETNAM).date()
+    assert (ended.ended, ended.valid_to, ended.other_code) == (True, today, "000.00.00.H30")
     assert [parent.code for parent in connector.agency("H30.01").parents] == ["G22"]
 
 
