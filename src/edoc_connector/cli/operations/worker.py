@@ -75,6 +75,7 @@ _ProcessesOption = Annotated[
     typer.Option(
         min=1,
         max=64,
+        metavar="N",
         help="How many processes work; each has its threads, and with --listen its port. / Số tiến trình làm việc.",
     ),
 ]
