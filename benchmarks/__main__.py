@@ -25,7 +25,7 @@ sys.path.insert(0, str(HERE))  # the modules import one another by their own nam
 
 from harness import Figure, show  # noqa: E402
 from machine import machine  # noqa: E402
-from report import PAGE, Module, Results, load, render, save  # noqa: E402
+from report import PAGES, Module, Results, load, render, save  # noqa: E402
 
 MODULES = {
     "startup": "Start-up",
@@ -59,7 +59,7 @@ def main() -> int:
         results.modules = {**kept.modules, **{k: v for k, v in results.modules.items() if not v.failed}}
         save(results)
         render(results)
-        print(f"written: {PAGE.name}, its figures and plots")
+        print(f"written: {', '.join(page.name for page in PAGES)}, their figures and plots")
     return int(any(one.failed for one in results.modules.values()))
 
 
@@ -70,7 +70,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="smaller and fewer; to see that all of it runs")
     parser.add_argument("--only", metavar="NAME", action="append", choices=MODULES, help=", ".join(MODULES))
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there")
-    parser.add_argument("--docs", action="store_true", help="bring docs/performance.md up to date")
+    parser.add_argument(
+        "--docs", action="store_true", help="bring docs/performance.md and docs/performance.vi.md up to date"
+    )
     parser.add_argument("--render", action="store_true", help="measure nothing; make the page from the stored figures")
     parser.add_argument("--figures", nargs=2, help=argparse.SUPPRESS)
     return parser.parse_args()

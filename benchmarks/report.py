@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import vietnamese
 from harness import COLUMNS, Figure, row
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE = DOCS / "performance.md"
+VIETNAMESE_PAGE = DOCS / "performance.vi.md"
 STORED = DOCS / "performance.json"
 PLOTS = DOCS / "plots"
 _PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -65,21 +67,28 @@ def load(or_else: Results | None = None) -> Results:
 
 
 def render(results: Results) -> None:
-    """Make the plots, and the page's generated parts anew."""
+    """Make the plots, and the generated parts of the page anew, in both languages."""
     PLOTS.mkdir(exist_ok=True)
     for name, one in results.modules.items():
         _plot(name, one.figures)
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), results), encoding="utf-8")
+    for path, translate in PAGES.items():
+        path.write_text(page(path.read_text(encoding="utf-8"), results, translate), encoding="utf-8")
 
 
-def page(text: str, results: Results) -> str:
-    """The page with its generated parts made anew; parts of which nothing is known stay."""
+def page(text: str, results: Results, translate: Callable[[str], str] = str) -> str:
+    """The page with its generated parts made anew; parts of which nothing is known stay.
+
+    Args:
+        text: the page.
+        results: what was measured.
+        translate: what says words of tables in the language of the page.
+    """
 
     def made(part: re.Match[str]) -> str:
         if part[2] == "machine":
-            body = _table(("", ""), results.machine.items())
+            body = _table(("", ""), ((translate(name), value) for name, value in results.machine.items()))
         elif part[2] in results.modules:
-            body = _section(part[2], results.modules[part[2]])
+            body = _section(part[2], results.modules[part[2]], translate)
         else:
             return part[0]
         return f"{part[1]}\n{body}\n{part[3]}"
@@ -87,16 +96,22 @@ def page(text: str, results: Results) -> str:
     return _PART.sub(made, text)
 
 
-def _section(name: str, one: Module) -> str:
+PAGES: dict[Path, Callable[[str], str]] = {PAGE: str, VIETNAMESE_PAGE: vietnamese.translate}
+"""The page in each language, and what says the words of its tables."""
+
+
+def _section(name: str, one: Module, translate: Callable[[str], str]) -> str:
     if one.failed:
-        return f"This failed: {one.failed}.\n"
-    plots = "".join(f"\n![{plot}](plots/{_file(name, plot)})\n" for plot in _plots(one.figures))
-    how = "a quick look; " if one.quick else ""
-    return f"{_table(COLUMNS, map(row, one.figures))}\n({how}{one.date}, {one.seconds:.0f} s in all)\n{plots}"
+        return f"{translate('This failed')}: {one.failed}.\n"
+    plots = "".join(f"\n![{translate(plot)}](plots/{_file(name, plot)})\n" for plot in _plots(one.figures))
+    how = f"{translate('a quick look')}; " if one.quick else ""
+    table = _table(tuple(map(translate, COLUMNS)), (tuple(map(translate, row(figure))) for figure in one.figures))
+    return f"{table}\n({how}{one.date}, {one.seconds:.0f} s {translate('in all')})\n{plots}"
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [heads, tuple("---" if name in ("", "work") else "--:" for name in heads), *rows]
+    """A table whose columns are numbers, but for the first and those without a head."""
+    lines = [heads, tuple("--:" if number and name else "---" for number, name in enumerate(heads)), *rows]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 

@@ -72,10 +72,21 @@ def test_goals_and_rows(module: Any) -> None:
 
 
 def test_the_page_is_current(module: Any) -> None:
-    """docs/performance.md shows the figures that are stored beside it; else run `python -m benchmarks --render`."""
+    """In each language it shows the figures that are stored beside it; else run `python -m benchmarks --render`."""
     report = module("report")
-    text = report.PAGE.read_text(encoding="utf-8")
-    assert report.page(text, report.load()) == text
+    for path, translate in report.PAGES.items():
+        text = path.read_text(encoding="utf-8")
+        assert report.page(text, report.load(), translate) == text, path.name
+
+
+def test_figures_are_told_in_vietnamese(module: Any) -> None:
+    """Each word of a figure that is no name has its Vietnamese one in benchmarks/vietnamese.py; so have its numbers."""
+    report, vietnamese = module("report"), module("vietnamese")
+    figures = [one for part in report.load().modules.values() for one in part.figures]
+    texts = {text for one in figures for text in (one.work, one.unit, one.to, one.series)}
+    assert {text: words for text in texts if (words := vietnamese.find_untranslated(text))} == {}
+    said = vietnamese.translate("send, 1,000 documents in the store, hub 0.25 s away")
+    assert said == "gửi, 1.000 văn bản trong kho, trục 0,25 s mới trả lời"
 
 
 def test_plots(module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,8 +99,9 @@ def test_plots(module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         for x in (1.0, 100.0)
     ]
     monkeypatch.setattr(report, "PLOTS", tmp_path / "plots")
-    monkeypatch.setattr(report, "PAGE", tmp_path / "page.md")
-    report.PAGE.write_text(
+    written = tmp_path / "page.md"
+    monkeypatch.setattr(report, "PAGES", {written: str})
+    written.write_text(
         "<!-- generated: packets -->\nold\n<!-- end -->\n<!-- generated: other -->\nkept\n<!-- end -->\n"
     )
     results = report.Results(machine={}, modules={"packets": report.Module(figures=figures, date="2026-01-01")})
@@ -97,7 +109,7 @@ def test_plots(module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     made = (tmp_path / "plots" / "packets-by-size.svg").read_text()
     assert "by size" in made
     assert str(ROOT) not in made
-    page = report.PAGE.read_text()
+    page = written.read_text()
     assert "![by size](plots/packets-by-size.svg)" in page
     assert "old" not in page
     assert "kept" in page
