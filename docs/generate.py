@@ -82,13 +82,13 @@ _TYPES = {
 
 def _element(row: Row) -> tuple[Cell, ...]:
     least, most = ("1" if row.required else "0"), ("n" if row.many else "1")
-    kind = f"`{row.kind.model.__name__}`" if isinstance(row.kind, Table) else row.kind.name
+    kind = row.kind.model.__name__ if isinstance(row.kind, Table) else row.kind.name
     # a group is sealed where one of its elements is
     sealed = any(inner.sealed for inner in row.kind.rows) if isinstance(row.kind, Table) else True
     return (
         f"`{row.path}`",
         "1" if least == most else f"{least}..{most}",
-        Text(kind, _TYPES.get(kind, kind)),
+        Text(kind, _TYPES[kind]) if kind in _TYPES else f"`{kind}`",
         f"≤ {row.limit}" if row.limit else "",
         _WEIGHTS[row.excess_severity] if row.limit else "",
         f"`{row.attr}`",

@@ -29,7 +29,7 @@ MADE_PAGES = {
     "- [Catalogues of codes](reference/codes.md): errors and reasons\n"
     "- [Python API](reference/index.md): classes and functions, from their docstrings\n",
     "vi": "- [Mọi tùy chọn của từng lệnh](reference/commands.md): như `--help` hiển thị\n"
-    "- [Mọi mục cấu hình](reference/settings.md): kèm giá trị mặc định (tiếng Anh)\n"
+    "- [Mọi mục cấu hình](reference/settings.md): kèm giá trị mặc định\n"
     "- [Danh mục mã](reference/codes.md): lỗi và kết luận kiểm tra chữ ký\n"
     "- [API Python](reference/index.md): lớp và hàm, lấy từ docstring (tiếng Anh)\n",
 }

@@ -1,31 +1,46 @@
-"""Pages of reference that the code writes itself: options of commands, settings, errors and reasons."""
+"""Pages of reference that the code writes itself, in either language: options, settings, errors and reasons."""
 
 from __future__ import annotations
 
 import inspect
 import re
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from typer.main import get_command
 
 from edoc_connector import errors
+from edoc_connector._core import Text
 from edoc_connector.cli.app import app
+from edoc_connector.cli.help import name_placeholder, pick_help
 from edoc_connector.config import sections
 from edoc_connector.signing.reasons import REASONS
 
+DOCS = Path(__file__).parents[1]
+SETTINGS_FILE = Path(__file__).with_name("settings.vi.toml")
 _ARGUMENT = re.compile(r"^ {8}(\w+): (.+?)(?=\n {8}\w+: |\n\n|\n {4}\S|\Z)", re.MULTILINE | re.DOTALL)
-
 _SECTION = re.compile(r"``\[(.+?)\]``[^:]*: (.+?)(?:\n\n|\Z)", re.DOTALL)
+_ERROR_ROW = re.compile(r"^\| `(\w+)` \| (.+) \|$", re.MULTILINE)
 
 
-def format_commands() -> str:
-    """Every command with its arguments and options, as `--help` says them."""
+def format_commands(language: str) -> str:
+    """Every command with its arguments and options, as `--help` says them.
+
+    Args:
+        language: ``en`` or ``vi``, here and below.
+    """
     root: Any = get_command(app)
-    lines = ["# All options of all commands · Mọi tùy chọn của từng lệnh", ""]
+    lines = [_say(language, "# All options of all commands", "# Mọi tùy chọn của từng lệnh"), ""]
     for name, command in sorted(_walk(root, "edoc")):
-        lines += [f"## `{name}`", "", _escape(inspect.cleandoc(command.help or "")), "", *_options(command)]
+        about = pick_help(inspect.cleandoc(command.help or ""), language)
+        lines += [f"## `{name}`", "", _escape(about), "", *_options(command, language)]
     return "\n".join(lines)
+
+
+def _say(language: str, en: str, vi: str) -> str:
+    return vi if language == "vi" else en
 
 
 def _walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -35,24 +50,32 @@ def _walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
             yield from _walk(inner, f"{name} {word}")
 
 
-def _options(command: Any) -> list[str]:
-    rows = [_option(one) for one in command.params if not getattr(one, "hidden", False)]
-    return ["| option · tùy chọn | meaning · ý nghĩa |", "|---|---|", *rows, ""] if rows else []
+def _options(command: Any, language: str) -> list[str]:
+    rows = [_option(one, language) for one in command.params if not getattr(one, "hidden", False)]
+    head = _say(language, "| option | meaning |", "| tùy chọn | ý nghĩa |")
+    return [head, "|---|---|", *rows, ""] if rows else []
 
 
-def _option(option: Any) -> str:
+def _option(option: Any, language: str) -> str:
     names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
     if option.param_type_name == "argument":
-        names = f"`{(option.metavar or option.name).upper()}`"
-    return f"| {names} | {_cell(option.help or '')} |"
+        names = f"`{name_placeholder((option.metavar or option.name).upper(), language)}`"
+    return f"| {names} | {_cell(pick_help(option.help or '', language))} |"
 
 
-def format_settings() -> str:
+def format_settings(language: str) -> str:
     """Every setting of edoc.toml with its default and what it means."""
-    lines = ["# All settings", "", "What each is for, with examples: [configuration.md](../configuration.md).", ""]
+    lines = [
+        _say(language, "# All settings", "# Mọi mục cấu hình"), "",
+        _say(language, "What each is for, with examples", "Mỗi mục dùng để làm gì, kèm ví dụ")
+        + ": [configuration.md](../configuration.md).", "",
+    ]  # fmt: skip
+    meanings = tomllib.loads(SETTINGS_FILE.read_text(encoding="utf-8")) if language == "vi" else {}
     for section in _sections():
-        name, about = _describe(section)
-        lines += [f"## `[{name}]`", "", f"{about[0].upper()}{_cell(about[1:])}", "", *_settings(section)]
+        name, about = describe_section(section)
+        about = meanings[name]["about"] if language == "vi" else about
+        lines += [f"## `[{name}]`", "", f"{about[0].upper()}{_cell(about[1:])}", ""]
+        lines += _settings(section, meanings.get(name) or list_meanings(section), language)
     return "\n".join(lines)
 
 
@@ -61,22 +84,33 @@ def _sections() -> list[type[sections.Section]]:
     return [one for one in classes if issubclass(one, sections.Section) and _SECTION.match(inspect.getdoc(one) or "")]
 
 
-def _describe(section: type[sections.Section]) -> tuple[str | Any, ...]:
+def list_sections() -> dict[str, set[str]]:
+    """List the names of the settings by their section."""
+    return {describe_section(one)[0]: set(one.model_fields) for one in _sections()}
+
+
+def describe_section(section: type[sections.Section]) -> tuple[str | Any, ...]:
     """A section's name in edoc.toml, and what it is about, from its docstring."""
     found = _SECTION.match(inspect.getdoc(section) or "")
     return found.groups() if found else ("", "")
 
 
-def _settings(section: type[sections.Section]) -> list[str]:
-    meanings = dict(_ARGUMENT.findall(section.__doc__ or ""))
-    rows = [f"| `{name}` | {_default(field)} | {_cell(meanings.get(name, field.description or ''))} |"
+def list_meanings(section: type[sections.Section]) -> dict[str, str]:
+    """List what each setting of a section means in English, from its docstring."""
+    described = dict(_ARGUMENT.findall(section.__doc__ or ""))
+    return {name: described.get(name, field.description or "") for name, field in section.model_fields.items()}
+
+
+def _settings(section: type[sections.Section], meanings: dict[str, str], language: str) -> list[str]:
+    rows = [f"| `{name}` | {_default(field, language)} | {_cell(meanings[name])} |"
             for name, field in section.model_fields.items()]  # fmt: skip
-    return ["| setting | default | meaning |", "|---|---|---|", *rows, ""]
+    head = _say(language, "| setting | default | meaning |", "| mục | mặc định | ý nghĩa |")
+    return [head, "|---|---|---|", *rows, ""]
 
 
-def _default(field: Any) -> str:
+def _default(field: Any, language: str) -> str:
     if field.is_required():
-        return "must be given"
+        return _say(language, "must be given", "bắt buộc")
     value = field.get_default(call_default_factory=True)
     return (
         "" if value is None else f"`{_literal(value)}`" if isinstance(value, str | int | float | tuple | list) else ""
@@ -87,29 +121,47 @@ def _literal(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(list(value) if isinstance(value, tuple) else value).lower()
 
 
-def format_codes() -> str:
+def format_codes(language: str) -> str:
     """Errors and reasons of verification; findings, rules, checks and problems stand on pages of their own."""
     return "\n".join(
         [
-            "# Catalogues of codes · Danh mục mã", "",
-            "Findings and rules of packets · Cảnh báo và quy tắc của gói tin: [edxml.md](../edxml.md). "
-            "Checks and alerts · Kiểm tra và cảnh báo vận hành: [monitoring.md](../monitoring.md). "
-            "Problems of the gateway · Lỗi của cổng tích hợp: [gateway.md](../gateway.md).", "",
-            "## Errors · Lỗi", "",
-            "| error · lỗi | kind of · thuộc loại | when |", "|---|---|---|", *_errors(), "",
-            "## Reasons of verification · Kết luận kiểm tra chữ ký", "",
-            "| code · mã | leads to · kết quả | meaning · ý nghĩa |", "|---|---|---|",
-            *(f"| `{code}` | {one.status.value if one.status else ''} | {_cell(one.en)}<br>{_cell(one.vi)} |"
-              for code, one in sorted(REASONS.items())), "",
+            _say(language, "# Catalogues of codes", "# Danh mục mã"), "",
+            _say(
+                language,
+                "Findings and rules of packets: [edxml.md](../edxml.md). Checks and alerts: "
+                "[monitoring.md](../monitoring.md). Problems of the gateway: [gateway.md](../gateway.md).",
+                "Phát hiện và quy tắc của gói tin: [edxml.md](../edxml.md). Phép kiểm tra và cảnh báo vận hành: "
+                "[monitoring.md](../monitoring.md). Lỗi của cổng tích hợp: [gateway.md](../gateway.md).",
+            ), "",
+            _say(language, "## Errors", "## Lỗi"), "",
+            _say(language, "| error | kind of | when |", "| lỗi | thuộc loại | khi nào |"), "|---|---|---|",
+            *_errors(language), "",
+            _say(language, "## Reasons of verification", "## Kết luận kiểm tra chữ ký"), "",
+            _say(language, "| code | leads to | meaning |", "| mã | kết quả | ý nghĩa |"), "|---|---|---|",
+            *_reasons(language), "",
         ]
     )  # fmt: skip
 
 
-def _errors() -> Iterator[str]:
-    for name, value in vars(errors).items():
-        if inspect.isclass(value) and issubclass(value, errors.EdocError):
-            first = (inspect.getdoc(value) or "").partition("\n\n")[0]
-            yield f"| `{name}` | `{value.__bases__[0].__name__}` | {_cell(first)} |"
+def _reasons(language: str) -> Iterator[str]:
+    for code, one in sorted(REASONS.items()):
+        leads_to = f"`{one.status.value}`" if one.status else ""
+        yield f"| `{code}` | {leads_to} | {_cell(_say(language, one.en, one.vi))} |"
+
+
+def _errors(language: str) -> Iterator[str]:
+    for name, text in describe_errors().items():
+        base = getattr(errors, name).__bases__[0].__name__
+        yield f"| `{name}` | `{base}` | {_cell(_say(language, text.en, text.vi))} |"
+
+
+def describe_errors() -> dict[str, Text]:
+    """Describe each error: in English as its docstring begins, in Vietnamese as docs/api.vi.md does."""
+    page = (DOCS / "api.vi.md").read_text(encoding="utf-8")
+    vietnamese = dict(_ERROR_ROW.findall(page.replace("](", "](../").partition("## Lỗi")[2]))
+    classes = {name: value for name, value in vars(errors).items() if inspect.isclass(value)}
+    return {name: Text((inspect.getdoc(value) or "").partition("\n\n")[0], vietnamese[name])
+            for name, value in classes.items() if issubclass(value, errors.EdocError)}  # fmt: skip
 
 
 def _cell(text: str) -> str:

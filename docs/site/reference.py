@@ -44,11 +44,11 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def write_pages(app: Sphinx) -> None:
-    """Write the catalogues, and a page per package: docstrings are English, so the Vietnamese site leads to those."""
+    """Write the catalogues, in the site's language, and a page per package, in English, as docstrings are."""
     folder = Path(app.srcdir, FOLDER)
     folder.mkdir(exist_ok=True)
     for name, make in CATALOGUES.items():
-        _write(folder / f"{name}.md", make())
+        _write(folder / f"{name}.md", make(app.config.language))
     if app.config.language == "vi":
         app.config.exclude_patterns.append(f"{FOLDER}/edoc_connector*")
         _write(folder / "index.md", ELSEWHERE)

@@ -28,6 +28,13 @@ def translations(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return import_module("translations")
 
 
+@pytest.fixture
+def catalogues(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """docs/site/catalogues.py."""
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "site"))
+    return import_module("catalogues")
+
+
 @pytest.fixture(scope="session")
 def site() -> Path:
     """The folder of the site as it is now; a run of `nox -s docs` before this one is gone on from."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 import unicodedata
 from pathlib import Path
 from types import ModuleType
@@ -53,24 +54,75 @@ def test_every_page_stands_in_both_languages(translations: ModuleType) -> None:
     assert {f"docs/{name}" for name in alone} <= set(translations.BOTH)
 
 
-def _marked_share(text: str) -> tuple[float, int]:
+_NO_PROSE = r"`[^`]*`|!\[[^\]]*\]|\([^()]*\)|\*[^*]*\[[^\]]*\]\([^)]*\)\.?\*"
+_NO_PROSE_IN_CELL = rf"{_NO_PROSE}|\*[^*]+\*|\[[\w/.-]+\.md\]|\S+ \d+(\.\d+)+|\w+[a-z][A-Z]\w*"
+"""Beside code: terms that are quoted, names of pages, versions of libraries, names of elements."""
+
+
+def _marked_share(text: str, no_prose: str = _NO_PROSE) -> tuple[float, int]:
     """Share of the words that have letters which English has not, and how many words there are; names do not count."""
-    prose = re.sub(r"`[^`]*`|!\[[^\]]*\]|\([^()]*\)|\*[^*]*\[[^\]]*\]\([^)]*\)\.?\*", "", text)
-    words = re.findall(r"[^\W\d_]+", prose)
+    words = re.findall(r"[^\W\d_]+", re.sub(no_prose, "", text))
     marked = [word for word in words if not unicodedata.normalize("NFD", word).isascii()]
     return len(marked) / max(len(words), 1), len(words)
 
 
-def test_each_page_speaks_one_language(translations: ModuleType) -> None:
-    """No heading or paragraph of an English page is Vietnamese, and none of a Vietnamese page is English."""
+def _find_foreign(translations: ModuleType, text: str, language: str) -> list[str]:
+    """Lines of a page whose heading, paragraph or cell of a table is in the other language."""
     found = []
-    for page in (one for pair in translations.pairs() for one in pair):
-        for block in translations.split_blocks(page.read_text(encoding="utf-8")):
-            share, count = _marked_share(block.text)
-            is_foreign = share == 0 if page.name.endswith(".vi.md") else share > 0.4
-            if count > 5 and is_foreign and (block.kind == "text" or block.kind.startswith("heading")):
-                found.append(f"{page.name}:{block.line}")
-    assert found == []
+    for block in translations.split_blocks(text):
+        is_row = block.kind == "row"
+        parts = re.split(r"(?<!\\)\|", block.text) if is_row else [block.text] if block.kind != "code" else []
+        for part in parts:
+            share, count = _marked_share(part, _NO_PROSE_IN_CELL if is_row else _NO_PROSE)
+            if count > (3 if is_row else 5) and (share == 0 if language == "vi" else share > 0.4):
+                found.append(f"{block.line}: {part.strip()[:60]}")
+    return found
+
+
+def test_each_page_speaks_one_language(translations: ModuleType) -> None:
+    """No heading, paragraph or cell of an English page is Vietnamese, and none of a Vietnamese page is English."""
+    pages = [one for pair in translations.pairs() for one in pair]
+    languages = {page: "vi" if page.name.endswith(".vi.md") else "en" for page in pages}
+    found = {
+        page.name: _find_foreign(translations, page.read_text(encoding="utf-8"), languages[page]) for page in pages
+    }
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize("language", ["en", "vi"])
+@pytest.mark.parametrize("maker", ["format_commands", "format_settings", "format_codes"])
+def test_each_catalogue_speaks_one_language(
+    translations: ModuleType, catalogues: ModuleType, maker: str, language: str
+) -> None:
+    """So do the pages of all options, all settings and all codes, which the code writes."""
+    page = getattr(catalogues, maker)(language)
+    assert page.count("\n| ") > 30
+    assert _find_foreign(translations, page, language) == []
+
+
+def test_every_setting_is_told_in_vietnamese(catalogues: ModuleType) -> None:
+    """settings.vi.toml has each section and setting of edoc.toml, and no others."""
+    told = tomllib.loads(catalogues.SETTINGS_FILE.read_text(encoding="utf-8"))
+    assert {name: set(meanings) for name, meanings in told.items()} == {
+        name: {"about", *settings} for name, settings in catalogues.list_sections().items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("language", "row", "is_found"),
+    [
+        ("vi", "| `send` | the document is sent again |", True),
+        ("vi", "| `send` | gửi lại văn bản |", False),
+        ("en", "| `send` | gửi lại văn bản |", True),
+        ("en", "| `send` | shown as *gửi lại văn bản* |", False),
+        ("en", "| `send` | the document is sent again |", False),
+    ],
+)
+def test_a_cell_of_the_other_language_is_found(
+    translations: ModuleType, language: str, row: str, is_found: bool
+) -> None:
+    """Its line is named; code and terms that are quoted do not count."""
+    assert bool(_find_foreign(translations, row, language)) == is_found
 
 
 @pytest.mark.parametrize(
