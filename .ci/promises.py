@@ -115,7 +115,8 @@ def _format_row(promise: Promise, result: Result | None, language: str) -> tuple
     not_kept, not_run = ("**not kept**: ", "not run yet") if language == "en" else ("**không đạt**: ", "chưa chạy")
     if result is None:
         return said, f"`{variables}{promise.command}`", kind, not_run, ""
-    return said, f"`{variables}{promise.command}`", kind, ("" if result.kept else not_kept) + result.figure, result.date
+    figure = f"`{result.figure}`"  # what a command said, in its own words
+    return said, f"`{variables}{promise.command}`", kind, ("" if result.kept else not_kept) + figure, result.date
 
 
 def main(arguments: list[str] | None = None) -> int:
