@@ -49,7 +49,7 @@ def keys(
     action: Annotated[
         KeysAction,
         typer.Argument(
-            metavar="[status|request|join|check]",
+            metavar="[list|status|request|join|check]",
             help="status: also what is on its way, and what is due; request: a request for a certificate; join: the "
             "certificate that came, with its key; check: a statement of succession. / status: việc cần làm; request: "
             "xin chứng thư số; join: ghép chứng thư số được cấp với khóa; check: kiểm tra bản xác nhận thay khóa.",
