@@ -33,11 +33,12 @@ Answer = Callable[[socket.socket, Seen], None]
 
 
 def reply(body: bytes = b"", *, status: int = 200, length: int | None = None, headers: str = "") -> Answer:
-    """Make a whole answer, with a Content-Length that may be wrong."""
+    """Make a whole answer, with a Content-Length that may be wrong; the last one of its connection."""
 
     def answer(sock: socket.socket, _: Seen) -> None:
         size = len(body) if length is None else length
-        sock.sendall(f"HTTP/1.1 {status} X\r\nContent-Length: {size}\r\n{headers}\r\n".encode() + body)
+        head = f"HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {size}\r\n{headers}\r\n"
+        sock.sendall(head.encode() + body)
 
     return answer
 
