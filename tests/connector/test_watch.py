@@ -110,3 +110,19 @@ async def test_a_cancelled_watch_gives_its_packet_back(
                     assert receipt.id == names[1]
                 break
         assert {one.state for one in await receiver.receipts()} == {ReceiptState.CONFIRMED}
+
+
+class SetByHandler(threading.Event):
+    """A flag that only a signal handler sets: whoever waits for it holds the lock that the handler needs."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        raise AssertionError(f"waited for {timeout} seconds with the lock of a flag that a signal handler sets")
+
+
+def test_a_signal_handler_may_set_what_ends_it(office: Office) -> None:
+    """The loop looks at its flag and never waits for it, and it ends where it sleeps (faults, row 37)."""
+    stop = SetByHandler()
+    timer = threading.Timer(0.3, stop.set)
+    timer.start()
+    assert list(office("G22").watch(every=600.0, stop=stop)) == []
+    timer.join()

@@ -31,7 +31,7 @@ from .log_handlers import CollapsingHandler, JsonFormatter
 from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, log_exception, make_record_safe, quieten_logger
 from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
 from .page import Page, iterate_pages, iterate_pages_async
-from .stop_flag import StopFlag
+from .stop_flag import StopFlag, sleep_until
 from .stored_file import AnyFile, HeldFile, StoredFile, get_path, measure_open_file, open_file
 from .subject_names import format_name, parse_name
 from .telemetry import OPERATION_RULES, UNOBSERVED, MessagingTelemetry, Observation, Operation
@@ -102,6 +102,7 @@ __all__ = [
     "require_own_folder",
     "save_atomic",
     "save_folder",
+    "sleep_until",
     "split_certificates",
     "split_job_name",
     "split_table",

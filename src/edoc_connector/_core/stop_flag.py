@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import queue
+import time
+from collections.abc import Callable
+
+_LOOK_SECONDS = 0.1
 
 
 class StopFlag:
@@ -34,3 +38,14 @@ class StopFlag:
                 return self._is_set
             self._tokens.put(None)  # for the next one who waits
         return self._is_set
+
+
+def sleep_until(is_set: Callable[[], bool], seconds: float) -> None:
+    """Sleep for some seconds, or until a flag of others is set.
+
+    The flag is looked at, ten times a second, and its lock never held: a `threading.Event` that a signal handler sets
+    may be what the interrupted thread waits for.
+    """
+    deadline = time.monotonic() + seconds
+    while not is_set() and (left := deadline - time.monotonic()) > 0:
+        time.sleep(min(left, _LOOK_SECONDS))

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from .._core import ABOUT_SETTINGS, Text, get_logger, notice_fork
+from .._core import ABOUT_SETTINGS, Text, get_logger, notice_fork, sleep_until
 from ..config import POLICY_ANY, Settings
 from ..errors import EdocError, HubError, NotFound, TransportError, set_language, show_details
 from ..hubs import Progress
@@ -159,7 +159,8 @@ class Connector(HandlerRegistration, Sending, Administration, Agencies, Lists, T
 
         Args:
             every: seconds between the end of a poll's packets and the next poll.
-            stop: set, from any thread, it ends the loop: at once where it waits, else before the next poll.
+            stop: set, from any thread or a signal handler, it ends the loop: within a tenth of a second where it waits,
+                else before the next poll.
 
         Yields:
             each packet, as `receive` does: handled only by ``with receipt:``, and not before the block has ended.
@@ -173,7 +174,7 @@ class Connector(HandlerRegistration, Sending, Administration, Agencies, Lists, T
                 yield from self.receive()
             except (HubError, TransportError) as error:
                 log_passing_error(error, every)
-            stop.wait(every)
+            sleep_until(stop.is_set, every)
 
     def _receive_until(self, interruption: ReceiveInterruption) -> Generator[Receipt]:
         """Receive as `receive` does, until another thread interrupts it."""
