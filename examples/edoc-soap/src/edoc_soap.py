@@ -266,6 +266,7 @@ class EdocSoap:
         message_type: MessageType = MessageType.EDOC,  # noqa: ARG002  the interface of all dialects
         *,
         doc_id: str | None = None,  # noqa: ARG002
+        since: datetime | None = None,  # noqa: ARG002
     ) -> Flow[tuple[SentState, ...]]:
         """Refuse to tell the state of packets of ours: the hub has no such call.
 

@@ -89,13 +89,14 @@ class Dialect(Protocol):
         ...
 
     def sent_state(
-        self, message_type: MessageType = MessageType.EDOC, *, doc_id: str | None = None
+        self, message_type: MessageType = MessageType.EDOC, *, doc_id: str | None = None, since: datetime | None = None
     ) -> Flow[tuple[SentState, ...]]:
         """Ask for the state of packets of ours, one entry per receiver.
 
         Args:
             message_type: documents or statuses.
             doc_id: the hub's id of one packet; without it the hub answers for recent ones.
+            since: aware; only those sent since then, by the hub's clock. A hub that knows no such window leaves it out.
         """
         ...
 

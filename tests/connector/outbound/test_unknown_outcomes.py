@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import pytest
 
 from edoc_connector.client import HubClient
 from edoc_connector.connector import Connector
-from edoc_connector.errors import HubUnavailable, OutcomeUnknown
+from edoc_connector.errors import HubError, HubUnavailable, OutcomeUnknown
 from edoc_connector.mockhub import Fault
 from edoc_connector.store import STATUS, DeliveryState
 from edoc_connector.testing import sample_document
@@ -32,13 +32,14 @@ LIMITS = {"grace": 0.0, "backoff": 10.0, "backoff_cap": 3600.0}
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The questions about what we sent, and the packets sent, in order."""
+    """The questions about all that we sent, and the packets sent, in order."""
     made: list[str] = []
     for name in ("sent_state", "send"):
         real = getattr(HubClient, name)
 
         def noting(self: HubClient, *args: Any, _name: str = name, _real: Any = real, **kwargs: Any) -> object:
-            made.append(_name)
+            if kwargs.get("since") is None:
+                made.append(_name)
             return _real(self, *args, **kwargs)
 
         monkeypatch.setattr(HubClient, name, noting)
@@ -87,6 +88,52 @@ def test_row_32_each_question_waits_longer(
     assert waits[-1] > timedelta(seconds=1700)
     assert sum(waits, timedelta()) > timedelta(hours=2)
     assert delivery.attempts == len(waits) + 1
+
+
+@pytest.mark.parametrize("asks", ["found", "not found", "refused"])
+def test_vxp_what_was_sent_is_asked_for_since_a_time_first(
+    asks: str, office: Office, hub: RunningHub, fails: Fails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list since a time settles a send; where it does not, or is refused, the whole list does (VXP, settling)."""
+    sender, document = office("H29.05", limits=LIMITS), sample_document()
+    hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
+    fails(OutcomeUnknown, partial(sender.send, document))
+    windows: list[datetime | None] = []
+    real = HubClient.sent_state
+
+    def asking(self: HubClient, *args: Any, **kwargs: Any) -> object:
+        since: datetime | None = kwargs.get("since")
+        windows.append(since)
+        if since is not None and asks == "refused":
+            raise HubError("no list since a time", vi="không có danh sách theo thời gian")
+        return () if since is not None and asks == "not found" else real(self, *args, **kwargs)
+
+    monkeypatch.setattr(HubClient, "sent_state", asking)
+    sender.flush()
+    assert sender.delivery(document.id).state is DeliveryState.SENT
+    (delivery,) = sender.deliveries()
+    assert windows[0] is not None
+    assert timedelta(hours=23) < delivery.created_at - windows[0] < timedelta(hours=25)
+    assert windows[1:] == ([] if asks == "found" else [None])
+
+
+def test_vxp_a_list_since_a_time_that_is_cut_off_is_no_answer(
+    office: Office, hub: RunningHub, fails: Fails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hub that fails is not asked for more at once: the outcome stays unknown (faults, row 32)."""
+    sender, document = office("H29.05", limits=LIMITS), sample_document()
+    hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
+    fails(OutcomeUnknown, partial(sender.send, document))
+    asked: list[object] = []
+
+    def failing(_: HubClient, *args: Any, **kwargs: Any) -> object:
+        asked.append((args, kwargs))
+        raise HubUnavailable("busy", vi="bận")
+
+    monkeypatch.setattr(HubClient, "sent_state", failing)
+    sender.flush()
+    assert sender.delivery(document.id).state is DeliveryState.UNKNOWN
+    assert len(asked) == 1
 
 
 def test_row_32_a_days_questions_about_many(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,3 +62,13 @@ def test_which_calls_may_be_repeated(vxp: Vxp, packet: Path, tmp_path: Path, ask
     again = [vxp.list_waiting(), vxp.fetch("d", tmp_path / "x"), vxp.confirm("d"), vxp.agencies(), vxp.sent_state()]
     assert all(ask(flow).sends for flow in once)
     assert not any(ask(flow).sends for flow in again)
+
+
+def test_list_of_what_was_sent_since_a_time(ask: Callable[[Flow[Any]], WireRequest]) -> None:
+    """A window is asked for in Vietnam's time, and ends a day ahead of our clock (VXP, how real clients behave)."""
+    vxp = Vxp(**GOOD, now=lambda: datetime(2026, 11, 29, 18, 30, tzinfo=UTC))
+    request = ask(vxp.sent_state(MessageType.STATUS, since=datetime(2026, 11, 28, 17, 0, 5, tzinfo=UTC)))
+    signed = json.loads(request.headers["XroadVnpt-sign-header"])
+    assert signed["XroadVnpt-fromDate"] == request.headers["XroadVnpt-fromDate"] == "29/11/2026 00:00:05"
+    assert signed["XroadVnpt-toDate"] == request.headers["XroadVnpt-toDate"] == "01/12/2026 01:30:00"
+    assert not {"XroadVnpt-fromDate", "XroadVnpt-toDate"} & set(ask(vxp.sent_state()).headers)

@@ -237,11 +237,11 @@ class RecordingHubClient(HubClient):
             self.run(self.dialect.confirm(own_id, outcome))
 
     def sent_state(
-        self, message_type: MessageType = MessageType.EDOC, *, doc_id: str | None = None
+        self, message_type: MessageType = MessageType.EDOC, *, doc_id: str | None = None, since: datetime | None = None
     ) -> tuple[SentState, ...]:
         """Ask for the state of packets of ours; see `Dialect.sent_state`."""
         own_id = None if doc_id is None else strip_hub(doc_id, self.name)
-        states = super().sent_state(message_type, doc_id=own_id)
+        states = super().sent_state(message_type, doc_id=own_id, since=since)
         if not self._has_name:
             return states
         return tuple(

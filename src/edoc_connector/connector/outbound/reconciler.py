@@ -154,7 +154,24 @@ class Reconciler:
         """
         if isinstance(row, DeliveryRow) and row.business == NEW_KIND and self._context.capabilities.tells_documents:
             return self._query_document(row)
-        states = self._context.hub.sent_state(_get_message_type(row))
+        finding = self._query_recent_list(row)
+        return finding if finding is not None and finding.is_found else self._query_list(row)
+
+    def _query_recent_list(self, row: SentRow) -> SentFinding | None:
+        """Ask the hub for what was sent since the message was stored; None where it refuses to tell just that."""
+        with self._context.store.snapshot() as tx:
+            since = self._build_query(tx, row).not_before - _LOOK_ALIKE_MARGIN
+        try:
+            return self._query_list(row, since=since)
+        except HubError as error:
+            if not _is_refusal(error):
+                raise
+            log.info("the hub does not list what was sent since a time, and is asked for all: %s", error)
+            return None
+
+    def _query_list(self, row: SentRow, *, since: datetime | None = None) -> SentFinding:
+        """Ask the hub for its list, of all or of what was sent since a time, and find the message in it."""
+        states = self._context.hub.sent_state(_get_message_type(row), since=since)
         with self._context.store.snapshot() as tx:
             query = self._build_query(tx, row)
             ids_of_others = self._find_ids_of_others(tx, row, query, states)
@@ -415,9 +432,14 @@ def _build_ambiguous_duplicate_error() -> Undecided:
     )
 
 
+def _is_refusal(error: EdocError) -> bool:
+    """Whether the hub refused a question for good."""
+    return isinstance(error, HubError) and decide_retry(error).next_state == DeliveryState.FAILED
+
+
 def _as_lookup_error(error: EdocError) -> EdocError:
     """Express a refusal of the question as `Undecided`: the answer is left to a person; any other trouble passes."""
-    if not isinstance(error, HubError) or decide_retry(error).next_state != DeliveryState.FAILED:
+    if not _is_refusal(error):
         return error
     return Undecided(
         f"whether the hub has the packet cannot be found out: {error.message} Look at the hub, then call settle().",

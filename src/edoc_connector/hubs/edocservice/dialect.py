@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlencode
@@ -207,6 +208,7 @@ class Edocservice:
         message_type: MessageType = MessageType.EDOC,  # noqa: ARG002  the interface of all dialects
         *,
         doc_id: str | None = None,  # noqa: ARG002
+        since: datetime | None = None,  # noqa: ARG002
     ) -> Flow[tuple[SentState, ...]]:
         """Refuse to tell the state of packets of ours: the hub has no such call.
 

@@ -53,7 +53,7 @@ DOWNLOAD = Call("downloadEdoc", ("systemid", "docId", "filePath", *_ALWAYS_SIGNE
 CONFIRM = Call(
     "updateStatus", ("systemid", "docid", *_ALWAYS_SIGNED, "status"), body=EMPTY_OBJECT, done_before=DONE_BEFORE
 )
-SENT_STATE = Call("getSentEdocList", ("systemid", *_TYPE_PARAMETERS, "docId", *_ALWAYS_SIGNED))
+SENT_STATE = Call("getSentEdocList", ("systemid", *_TYPE_PARAMETERS, "docId", "fromDate", "toDate", *_ALWAYS_SIGNED))
 AGENCIES = Call("getAgenciesList", ("systemid", *_ALWAYS_SIGNED))
 AGENCIES_QD20 = Call("getAgenciesListQD20", ("systemid", "level", *_ALWAYS_SIGNED))
 AGENCY_CHANGES = Call("getSynchronizeUnit", ("systemid", *_ALWAYS_SIGNED))

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from ..._core import AnyFile, download_part, place_download, utc_now
 from ..._version import __version__
 from ..dialect import SECRET
 from ..endpoint import UNUSABLE_ENDPOINT, UNUSABLE_USER_AGENT, is_usable_endpoint, require_settings
+from ..fields import VIETNAM
 from ..messages import build_protocol_error
 from ..profile import HubCapabilities
 from ..results import (
@@ -32,6 +33,8 @@ from .calls import Call
 from .messages import EMPTY_SECRET, UNKNOWN_FETCH_CALL
 
 SERVICE_TYPE = "eDoc"
+
+_WINDOW_TIME = "%d/%m/%Y %H:%M:%S"
 
 _HEAD_BYTES = 4096  # enough of a download to recognise an answer in its place
 _HTML_START = re.compile(
@@ -191,10 +194,11 @@ class Vxp:
         yield from self._call_json(calls.CONFIRM, {"docid": doc_id, "status": Outcome(outcome).value})
 
     def sent_state(
-        self, message_type: MessageType = MessageType.EDOC, *, doc_id: str | None = None
+        self, message_type: MessageType = MessageType.EDOC, *, doc_id: str | None = None, since: datetime | None = None
     ) -> Flow[tuple[SentState, ...]]:
         """Ask for the state of packets of ours (getSentEdocList). See `Dialect.sent_state`."""
-        answer = yield from self._call_json(calls.SENT_STATE, {**_build_type_parameters(message_type), "docId": doc_id})
+        values = {**_build_type_parameters(message_type), "docId": doc_id, **self._build_window(since)}
+        answer = yield from self._call_json(calls.SENT_STATE, values)
         return answers.parse_sent_states(answer, calls.SENT_STATE)
 
     def agencies(self) -> Flow[tuple[Agency, ...]]:
@@ -267,6 +271,13 @@ class Vxp:
             (yield from self._call_json(calls.COUNT_STATUS, _build_type_parameters(MessageType.STATUS))),
             calls.COUNT_STATUS,
         )
+
+    def _build_window(self, since: datetime | None) -> dict[str, str]:
+        """Build the window of a list, in Vietnam's time; it ends a day ahead, as clocks differ."""
+        if since is None:
+            return {}
+        window = {"fromDate": since, "toDate": self.now() + timedelta(days=1)}
+        return {name: time.astimezone(VIETNAM).strftime(_WINDOW_TIME) for name, time in window.items()}
 
     def _call_json(
         self,
