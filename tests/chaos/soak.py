@@ -195,6 +195,7 @@ def main() -> int:
     parser.add_argument("--strength", type=float, default=1.0, help="of the hub's faults")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that every process is ended
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # as the units of deploy/ set it (docs/worker.md, "Memory")
     folder = Path(tempfile.mkdtemp(prefix="edoc-soak-"))
     code = 1
     try:

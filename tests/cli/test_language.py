@@ -151,7 +151,7 @@ _TEXTS = ("reason", "location", "name", "code")
         (("nonsense",), "không có lệnh nonsense; xem `edoc --help`"),
         (("agencies", "nonsense"), "không có lệnh nonsense; xem `edoc agencies --help`"),
         (("fsck", "x"), "thừa tham số (x); xem `edoc fsck --help`"),
-        (("keys", "--out"), "tùy chọn --out dùng chưa đúng, hoặc thiếu giá trị; xem `edoc --help`"),
+        (("keys", "request", "--out"), "tùy chọn --out dùng chưa đúng, hoặc thiếu giá trị; xem `edoc --help`"),
         (("worker", "--engine", "x"), "giá trị của --engine không hợp lệ: chỉ dùng own, procrastinate"),
         (("mockhub", "--data", "d", "--port", "x"), "giá trị của --port không hợp lệ; xem `edoc mockhub --help`"),
     ],

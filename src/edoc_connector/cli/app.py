@@ -64,7 +64,7 @@ from .operations import (
     worker,
 )
 from .output import ExitCode, log_to_stderr, say, use_utf8
-from .packets import build, inspect, keys, lint, pdf_commands, seal_commands, verify
+from .packets import build, inspect, key_commands, lint, pdf_commands, seal_commands, verify
 from .plain_text import require_plain_texts
 from .usage import UsageError, explain_usage
 from .web import web_commands
@@ -101,7 +101,7 @@ for _command in (
     *(reconcile, settle, resend, prune, fsck),
     *(archive, hold, release_hold, holds),
     *(backup, restore, restored),
-    *(keys, worker, watch_folder, doctor, acceptance),
+    *(worker, watch_folder, doctor, acceptance),
 ):
     app.command()(_command)
 app.command("import")(import_documents)  # a function cannot be called so
@@ -110,6 +110,7 @@ for _group in (
     hub_commands,
     pdf_commands,
     seal_commands,
+    key_commands,
     database_commands,
     spool_commands,
     evidence_commands,

@@ -10,7 +10,14 @@ import typer
 
 from ..._core import parse_address, write_private
 from ..operations import begin_log
-from ..options import CONFIG, AgencyOption, ConfigOption, ListenOption, WorkerOption
+from ..options import (
+    CONFIG,
+    AgencyOption,
+    ConfigOption,
+    ListenOption,
+    WorkerOption,
+    refuse_options_before_command,
+)
 from ..output import say, warn_of_settings
 from .offices import load_agencies, require_gateway
 
@@ -40,6 +47,7 @@ def gateway(
     Mở cổng tích hợp HTTP, đồng thời gửi và nhận văn bản.
     """
     if context.invoked_subcommand is not None:
+        refuse_options_before_command(context)
         return
     require_gateway()
     agencies = load_agencies(config, None if agency is None else [agency])

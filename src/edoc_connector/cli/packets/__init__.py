@@ -3,7 +3,7 @@
 from .build import build
 from .files import read_message, save_attachments, warn_of_marks
 from .inspect import inspect
-from .keys import keys
+from .keys import key_commands
 from .lint import lint
 from .pdf import pdf_commands
 from .seal import seal_commands
@@ -16,7 +16,7 @@ __all__ = [
     "describe_verification",
     "format_verdict",
     "inspect",
-    "keys",
+    "key_commands",
     "lint",
     "pdf_commands",
     "read_message",

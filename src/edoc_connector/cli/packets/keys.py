@@ -1,9 +1,8 @@
-"""The command keys: lists the configured keys, asks for the certificate of a new one, and reads who follows whom."""
+"""The commands keys: list the configured keys, ask for the certificate of a new one, and read who follows whom."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +11,7 @@ import typer
 from ..._core import Text, format_name, utc_now, write_private
 from ..configuration import load_settings
 from ..errors import WrongOption
-from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
+from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag, refuse_options_before_command
 from ..output import ExitCode, format_local_time, print_json, print_table, require_free, say
 
 if TYPE_CHECKING:
@@ -35,97 +34,35 @@ _COLUMNS = (
 )
 
 
-class KeysAction(StrEnum):
-    """What `edoc keys` shows."""
+key_commands = typer.Typer(
+    name="keys",
+    help="The keys of the configuration, what is due for them, and the certificate of a new one. / Các khóa ký trong "
+    "cấu hình, việc cần làm, và chứng thư số của khóa mới.",
+    invoke_without_command=True,
+)
 
-    LIST = "list"
-    STATUS = "status"
-    REQUEST = "request"
-    CHECK = "check"
-    JOIN = "join"
+_NewKey = Annotated[str | None, typer.Option("--key", metavar="URI", help="The new key. / Khóa mới cần chứng thư số.")]
 
 
-def keys(
-    action: Annotated[
-        KeysAction,
-        typer.Argument(
-            metavar="[list|status|request|join|check]",
-            help="status: also what is on its way, and what is due; request: a request for a certificate; join: the "
-            "certificate that came, with its key; check: a statement of succession. / status: việc cần làm; request: "
-            "xin chứng thư số; join: ghép chứng thư số được cấp với khóa; check: kiểm tra bản xác nhận thay khóa.",
-        ),
-    ] = KeysAction.LIST,
-    key: Annotated[
-        str | None,
-        typer.Option("--key", metavar="URI", help="request, join: the new key. / Khóa mới cần chứng thư số."),
-    ] = None,
-    subject: Annotated[
-        str | None,
-        typer.Option("--subject", metavar="DN", help="request: instead of the agency's name. / Tên chủ thể."),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FILE", help="request, join: where it goes. / Tệp yêu cầu (PEM), hoặc tệp .p12."),
-    ] = None,
-    certificate: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--certificate",
-            metavar="FILE",
-            help="join: the certificate that came, and those above it; repeat it. / Chứng thư số được cấp và chứng thư "
-            "số của tổ chức cấp; dùng nhiều lần.",
-        ),
-    ] = None,
-    password: Annotated[
-        str | None,
-        typer.Option(
-            "--password",
-            metavar="REF",
-            help="join: where the new file's password is; else that of secret in \\[signing]. / Nơi lấy mật khẩu "
-            "của tệp mới; nếu không có thì là secret ở \\[signing].",
-        ),
-    ] = None,
-    succession: Annotated[
-        Path | None,
-        typer.Option(
-            "--succession",
-            metavar="FILE",
-            help="request: also the old key's word for the new one; check: the file. / Bản xác nhận thay khóa.",
-        ),
-    ] = None,
-    config: ConfigOption = CONFIG,
-    agency: AgencyOption = None,
-    as_json: JsonFlag = False,
+@key_commands.callback()
+def show_keys(
+    context: typer.Context, config: ConfigOption = CONFIG, agency: AgencyOption = None, as_json: JsonFlag = False
 ) -> None:
+    """List the keys where no command follows: see `edoc keys list`. / Không kèm lệnh nào thì như `edoc keys list`."""
+    if context.invoked_subcommand is None:
+        list_(config, agency, as_json)
+    else:
+        refuse_options_before_command(context)
+
+
+@key_commands.command("list")
+def list_(config: ConfigOption = CONFIG, agency: AgencyOption = None, as_json: JsonFlag = False) -> None:
     """List the keys of the configuration, with expiry and usage. / Liệt kê các khóa ký, thời hạn và mục đích.
 
-    With status: which documents that a key signed are still on their way, and the next step of its renewal. Tokens are
-    asked for their certificates, so they need their PIN. Exit code 0: a key can sign now, or none is configured; 1:
-    none of them can. / Với status: văn bản do từng khóa ký còn trên đường, và bước gia hạn tiếp theo. Lệnh đọc chứng
-    thư số trong thiết bị nên cần mã PIN. Mã kết thúc 0: có khóa ký được, hoặc chưa cấu hình khóa nào; 1: không khóa nào
-    ký được.
-
-    With request: writes a request for a certificate (PKCS#10, PEM), signed by the key itself, on its token where it
-    lives there; with --succession the key that signs today states too which key follows it. With check: reads such a
-    statement of a partner, and says whose it is. / Với request: ghi yêu cầu cấp chứng thư số (PKCS#10, PEM) do chính
-    khóa đó ký, ngay trong thiết bị nếu khóa nằm ở đó; thêm --succession thì khóa đang ký xác nhận khóa kế tiếp. Với
-    check: đọc bản xác nhận như vậy của đối tác và cho biết của ai.
-
-    With join: writes a PKCS#12 file of a key in a file and the certificate that the authority issued for it. / Với
-    join: ghép khóa trong tệp với chứng thư số được cấp cho khóa đó thành tệp PKCS#12.
+    Tokens are asked for their certificates, so they need their PIN. Exit code 0: a key can sign now, or none is
+    configured; 1: none of them can. / Lệnh đọc chứng thư số trong thiết bị nên cần mã PIN. Mã kết thúc 0: có khóa ký
+    được, hoặc chưa cấu hình khóa nào; 1: không khóa nào ký được.
     """
-    if action is KeysAction.STATUS:
-        raise typer.Exit(_show_duties(config, agency, as_json=as_json))
-    if action is KeysAction.REQUEST:
-        _write_request(load_settings(config, agency), key, subject=subject, out=out, succession=succession)
-        return
-    if action is KeysAction.JOIN:
-        _join(load_settings(config, agency), key, certificates=certificate, password=password, out=out)
-        return
-    if action is KeysAction.CHECK:
-        _show_succession(succession, as_json=as_json)
-        return
-
     keyring = load_settings(config, agency).signer()
     statuses = () if keyring is None else keyring.statuses()
     if keyring is not None:
@@ -140,6 +77,100 @@ def keys(
     else:
         _print_statuses(statuses)
     raise typer.Exit(ExitCode.OK if not statuses or any(one.signs for one in statuses) else ExitCode.FAILED)
+
+
+@key_commands.command()
+def status(config: ConfigOption = CONFIG, agency: AgencyOption = None, as_json: JsonFlag = False) -> None:
+    """Show what waits for each key, and the next step of its renewal. / Xem văn bản do từng khóa ký và việc cần làm.
+
+    That is, which documents that it signed are still on their way. The store is looked at, the hub is not called. Exit
+    codes as of `list`. / Cho biết văn bản do từng khóa ký còn trên đường, và bước gia hạn tiếp theo. Lệnh đọc kho dữ
+    liệu, không gọi trục. Mã kết thúc như lệnh `list`.
+    """
+    from ...connector import Connector
+    from ...joining import read_key_duties
+
+    with Connector(load_settings(config, agency)) as connector:
+        duties = read_key_duties(connector)
+    if as_json:
+        print_json([_describe_duty(duty) for duty in duties])
+    else:
+        _print_duties(duties)
+    raise typer.Exit(ExitCode.OK if not duties or any(duty.status.signs for duty in duties) else ExitCode.FAILED)
+
+
+@key_commands.command()
+def request(
+    key: _NewKey = None,
+    subject: Annotated[
+        str | None,
+        typer.Option("--subject", metavar="DN", help="Instead of the agency's name. / Tên chủ thể."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where it goes. / Tệp yêu cầu (PEM).")
+    ] = None,
+    succession: Annotated[
+        Path | None,
+        typer.Option(
+            "--succession", metavar="FILE", help="Also the old key's word for the new one. / Bản xác nhận thay khóa."
+        ),
+    ] = None,
+    config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
+) -> None:
+    """Write a request for a certificate. / Ghi yêu cầu cấp chứng thư số.
+
+    It is a PKCS#10 request (PEM), signed by the key itself, on its token where it lives there; with --succession the
+    key that signs today states too which key follows it. / Yêu cầu theo PKCS#10 (PEM) do chính khóa đó ký, ngay trong
+    thiết bị nếu khóa nằm ở đó; thêm --succession thì khóa đang ký xác nhận khóa kế tiếp.
+    """
+    _write_request(load_settings(config, agency), key, subject=subject, out=out, succession=succession)
+
+
+@key_commands.command()
+def join(
+    key: _NewKey = None,
+    certificate: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--certificate",
+            metavar="FILE",
+            help="The certificate that came, and those above it; repeat it. / Chứng thư số được cấp và chứng thư số "
+            "của tổ chức cấp; dùng nhiều lần.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The new .p12 file. / Tệp .p12 mới.")
+    ] = None,
+    password: Annotated[
+        str | None,
+        typer.Option(
+            "--password",
+            metavar="REF",
+            help="Where the new file's password is; else that of secret in \\[signing]. / Nơi lấy mật khẩu của tệp "
+            "mới; nếu không có thì là secret ở \\[signing].",
+        ),
+    ] = None,
+    config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
+) -> None:
+    """Write a key in a file, and the certificate that came for it, as one PKCS#12 file. / Ghép khóa với chứng thư số.
+
+    The result is for its user alone. / Kết quả là một tệp PKCS#12 chỉ người dùng đó đọc được.
+    """
+    _join(load_settings(config, agency), key, certificates=certificate, password=password, out=out)
+
+
+@key_commands.command()
+def check(
+    succession: Annotated[
+        Path | None,
+        typer.Option("--succession", metavar="FILE", help="The partner's file. / Bản xác nhận thay khóa của đối tác."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Read a partner's statement of succession, and say whose it is. / Đọc bản xác nhận thay khóa của đối tác."""
+    _show_succession(succession, as_json=as_json)
 
 
 def _write_request(
@@ -251,20 +282,6 @@ _SUCCESSION_WORDS = {
     "subject": Text("subject asked for", "tên chủ thể đề nghị"),
     "stated_at": Text("stated at", "thời điểm xác nhận"),
 }
-
-
-def _show_duties(config: Path, agency: str | None, *, as_json: bool) -> ExitCode:
-    """Show what each key has to do; the store is looked at, the hub is not called."""
-    from ...connector import Connector
-    from ...joining import read_key_duties
-
-    with Connector(load_settings(config, agency)) as connector:
-        duties = read_key_duties(connector)
-    if as_json:
-        print_json([_describe_duty(duty) for duty in duties])
-    else:
-        _print_duties(duties)
-    return ExitCode.OK if not duties or any(duty.status.signs for duty in duties) else ExitCode.FAILED
 
 
 def _describe_duty(duty: KeyDuty) -> dict[str, Any]:

@@ -9,7 +9,14 @@ import typer
 from ..._core import parse_address
 from ...errors import ConfigError
 from ..operations import begin_log
-from ..options import CONFIG, AgencyOption, ConfigOption, ListenOption, WorkerOption
+from ..options import (
+    CONFIG,
+    AgencyOption,
+    ConfigOption,
+    ListenOption,
+    WorkerOption,
+    refuse_options_before_command,
+)
 from ..output import say, warn_of_settings
 
 web_commands = typer.Typer(
@@ -47,6 +54,7 @@ def web(
     Who works at it: `edoc web user add`. Mở bàn làm việc văn bản cho văn thư, lãnh đạo, chuyên viên.
     """
     if context.invoked_subcommand is not None:
+        refuse_options_before_command(context)
         return
     _serve(config, agency, listen, worker=worker)
 
