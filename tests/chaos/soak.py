@@ -41,6 +41,8 @@ from chaos import (  # type: ignore[import-not-found]  # found by the line above
 )
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
+GLIBC = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
+"""What the units of `deploy/` set (docs/worker.md, "Memory")."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,8 @@ def main() -> int:
     parser.add_argument("--strength", type=float, default=1.0, help="of the hub's faults")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that every process is ended
-    os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # as the units of deploy/ set it (docs/worker.md, "Memory")
+    for name, value in GLIBC.items():
+        os.environ.setdefault(name, value)
     folder = Path(tempfile.mkdtemp(prefix="edoc-soak-"))
     code = 1
     try:
