@@ -19,7 +19,7 @@ import time
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -165,8 +165,9 @@ class Register:
         if received.kind == "new":
             path = choose_path(received)
             self.ask("INSERT OR IGNORE INTO desk (agency, sender, id, path) VALUES (?, ?, ?, ?)", *key[:3], path)
-            if not received.withdrawn:  # else it was given back before it came here: nothing is said about it any more
-                METHODS[path[:2]](received)
+            with suppress(StatusNotAllowed):  # it is given back in this moment
+                if not received.withdrawn:  # else that was before it came here: nothing is said about it any more
+                    METHODS[path[:2]](received)
         elif zlib.crc32(received.id.encode()) % 2:
             received.agree_change()
         else:

@@ -108,3 +108,17 @@ def unusable_path_error(error: OSError) -> EdocError:
         vi=f"không dùng được {path}: {describe_system_error_vi(error)}. Hãy ghi đường dẫn khác hoặc sửa quyền "
         "của thư mục.",
     )
+
+
+def refuse_options_before_command(context: typer.Context) -> None:
+    """Refuse options of a group of commands that stand before one of them: it would not see them.
+
+    Raises:
+        WrongOption: there are some.
+    """
+    sources = (context.get_parameter_source(name) for name in context.params)
+    if any(source is not None and source.name == "COMMANDLINE" for source in sources):
+        command = f"{context.command_path} {context.invoked_subcommand}"
+        raise WrongOption(
+            f"write the options after the command: {command} …", vi=f"hãy viết các tùy chọn sau tên lệnh: {command} …"
+        )

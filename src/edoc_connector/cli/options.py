@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ConfigError
-from .errors import WrongOption
 
 if TYPE_CHECKING:
     from ..signing import Revocation, VerifyPolicy
@@ -185,17 +184,3 @@ def build_secret_source(reference: str | None) -> Callable[[str], str | None]:
         return None if source is None else SecretRef.parse(source).resolve(Path.cwd()).get_secret_value()
 
     return resolve_secret
-
-
-def refuse_options_before_command(context: typer.Context) -> None:
-    """Refuse options of a group of commands that stand before one of them: it would not see them.
-
-    Raises:
-        WrongOption: there are some.
-    """
-    sources = (context.get_parameter_source(name) for name in context.params)
-    if any(source is not None and source.name == "COMMANDLINE" for source in sources):
-        command = f"{context.command_path} {context.invoked_subcommand}"
-        raise WrongOption(
-            f"write the options after the command: {command} …", vi=f"hãy viết các tùy chọn sau tên lệnh: {command} …"
-        )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..._core import parse_address, write_private
+from ..errors import refuse_options_before_command
 from ..operations import begin_log
 from ..options import (
     CONFIG,
@@ -16,7 +17,6 @@ from ..options import (
     ConfigOption,
     ListenOption,
     WorkerOption,
-    refuse_options_before_command,
 )
 from ..output import say, warn_of_settings
 from .offices import load_agencies, require_gateway

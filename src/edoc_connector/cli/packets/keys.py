@@ -10,8 +10,8 @@ import typer
 
 from ..._core import Text, format_name, utc_now, write_private
 from ..configuration import load_settings
-from ..errors import WrongOption
-from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag, refuse_options_before_command
+from ..errors import WrongOption, refuse_options_before_command
+from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
 from ..output import ExitCode, format_local_time, print_json, print_table, require_free, say
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import typer
 
 from ..._core import parse_address
 from ...errors import ConfigError
+from ..errors import refuse_options_before_command
 from ..operations import begin_log
 from ..options import (
     CONFIG,
@@ -15,7 +16,6 @@ from ..options import (
     ConfigOption,
     ListenOption,
     WorkerOption,
-    refuse_options_before_command,
 )
 from ..output import say, warn_of_settings
 
