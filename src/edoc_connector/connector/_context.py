@@ -12,7 +12,7 @@ from typing import Any
 from ..config import LimitSettings, ReceiveSettings, RetentionSettings
 from ..edxml import Document, Limits, Message, Organization
 from ..errors import ConfigError
-from ..hubs import HubCapabilities, PacketProfile, Progress, get_capabilities
+from ..hubs import HubCapabilities, PacketProfile, Progress
 from ..signing import Signer, TimeStamping, VerifyPolicy
 from ..store import HubRole, Lease, OverdueLimits, Store, Tx
 from ._checkpoints import CheckpointKeeper
@@ -138,12 +138,12 @@ class ConnectorContext:
     @property
     def capabilities(self) -> HubCapabilities:
         """What the hub can do."""
-        return get_capabilities(self.hub.dialect)
+        return self.hub.capabilities
 
     @property
     def packet_profile(self) -> PacketProfile:
         """What the hub demands of packets beyond the standard."""
-        return self.capabilities.packet
+        return self.hub.capabilities.packet
 
     def choose_form(self, message: Message) -> PacketProfile:
         """Choose the form in which a packet is written: for a document one that every hub of the agency takes.
