@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from .._core import MessagingTelemetry, SteadyClock, get_logger, make_lock
+from .._core import MessagingTelemetry, SteadyClock, make_lock
 from ..client import SharedTransports
 from ..config import Settings
-from ..errors import EdocError
 from ..evidence import CheckpointFolder
 from ..hubs import Progress
-from ..signing import Keyring, KeyStatus, Signer, VerifyPolicy, close_signer, key_status, select_signer
+from ..signing import Signer, VerifyPolicy
 from ..store import HubRole, Lease, SharedDatabases, SpoolKeys, Store
 from ._checkpoints import CheckpointKeeper
-from ._context import ConnectorContext
+from ._context import ConnectorContext, HubChoice
 from ._lease_keeper import LeaseKeeper, RenewalThread, name_owner
 from ._recovery import compute_overdue_limits
 from .holdings import LockFolders, StoreGuard
-from .hub_access import HubBreaker, HubChoice, HubProbe, RecordingHubClient
+from .hub_access import HubBreaker, HubProbe, RecordingHubClient
 from .naming import StoredDirectory
-
-log = get_logger("edoc_connector.connector")
 
 
 def open_context(
@@ -197,44 +194,6 @@ def _open_store(settings: Settings, clock: SteadyClock, shared: SharedResources 
         archives=settings.archives(),
         databases=None if shared is None else shared.databases,
     )
-
-
-class SigningKey:
-    """The key that signs; one given by the caller is the caller's to look after.
-
-    Args:
-        signer: the key; None where nothing is signed.
-        is_own: whether the settings named it, so that it is closed here.
-    """
-
-    def __init__(self, signer: Signer | None, *, is_own: bool) -> None:
-        self._signer = signer
-        self._is_own = is_own
-
-    def pin_signer(self) -> Signer | None:
-        """Select the one signer for everything in one packet."""
-        return None if self._signer is None else select_signer(self._signer)
-
-    def read_statuses(self) -> tuple[KeyStatus, ...]:
-        """Read the status of each key; none where packets go out unsigned."""
-        if self._signer is None:
-            return ()
-        return self._signer.statuses() if isinstance(self._signer, Keyring) else (key_status(self._signer),)
-
-    def warn_if_unusable(self) -> None:
-        """Log early if the key cannot sign, which would otherwise show with the next document."""
-        if not self._is_own:
-            return
-        try:
-            self.pin_signer()
-        except EdocError as error:
-            # receiving does not need the key, and by the time one is sent a token may be plugged in
-            log.warning("no key can sign now: %s", error)
-
-    def close(self) -> None:
-        """Close the key, unless it is the caller's."""
-        if self._is_own and self._signer is not None:
-            close_signer(self._signer)
 
 
 class SharedResources:

@@ -16,7 +16,8 @@ from ..hubs import Progress
 from ..signing import Signer, VerifyMode
 from ..store import ReceiptRow
 from ._channels import HubChannels
-from ._opening import SharedResources, SigningKey, open_context
+from ._context import SigningKey
+from ._opening import SharedResources, open_context
 from ._pdf_policy import require_pdf_support
 from .agencies import Agencies
 from .checks import CheckResult, Subject, run_checks
