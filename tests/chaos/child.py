@@ -34,7 +34,7 @@ from edoc_connector.connector.outbound import submission as dispatching
 from edoc_connector.edxml import Document, Organization, StatusMessage
 from edoc_connector.errors import EdocError, StatusNotAllowed
 from edoc_connector.store import group_commit, spool
-from edoc_connector.store.schedule import Schedule
+from edoc_connector.store.work import Schedule
 from edoc_connector.testing import sample_document
 from edoc_connector.worker import open_worker
 

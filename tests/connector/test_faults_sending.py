@@ -35,7 +35,7 @@ from edoc_connector.errors import (
 )
 from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
-from edoc_connector.store.leases import Leases
+from edoc_connector.store.work import Leases
 from edoc_connector.testing import RECIPIENT, sample_document
 from edoc_connector.testing.hub import RunningHub
 

@@ -9,7 +9,7 @@ import pytest
 
 from edoc_connector.client import HubClient
 from edoc_connector.connector import Connector
-from edoc_connector.connector.outbound.packet_profile import build_form
+from edoc_connector.connector.outbound.packet_builder import build_form
 from edoc_connector.edxml import Organization, ResponseFor, StatusCode, StatusMessage, write
 from edoc_connector.errors import OutcomeUnknown
 from edoc_connector.hubs import MessageType, Outcome, SentState

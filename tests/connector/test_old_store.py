@@ -21,7 +21,7 @@ from edoc_connector.connector.operations.evidence_check import check_pack
 from edoc_connector.errors import EdocError, StoreError
 from edoc_connector.store import DeliveryState, OutgoingState, ReceiptState, Store, migrate, upgrade
 from edoc_connector.store._sql import TABLES
-from edoc_connector.store._sql.packed_text import PackedText
+from edoc_connector.store._sql.compact_types import PackedText
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from edoc_connector.store import OutgoingRow, OutgoingState, Store
 from edoc_connector.store._sql import hear_statements
 from edoc_connector.store.deliveries import NewDelivery
-from edoc_connector.store.leases import Lease
+from edoc_connector.store.work import Lease
 
 AGENCY = "H29.05"
 _LEASE = Lease("worker", 60.0)

@@ -5,12 +5,18 @@ from .clock import SteadyClock, utc_now
 from .csv_table import decode_table, format_table, rearm_cell, split_table
 from .file_locks import HAS_ADVISORY_LOCKS, FileQueue, open_lock_file, try_lock
 from .files import (
+    AnyFile,
+    HeldFile,
+    StoredFile,
     cannot_write,
     create_private,
     download_part,
+    get_path,
     is_open_to_others,
     make_private_folder,
+    measure_open_file,
     open_atomic,
+    open_file,
     place_download,
     protect_database,
     require_own_folder,
@@ -24,7 +30,6 @@ from .files import (
 )
 from .forks import ForkAware, make_lock, notice_fork, watch_forks
 from .hub_names import LONE_HUB, qualify_for_hub, split_job_name, strip_hub
-from .labels import Labelled, label_members
 from .listening import format_url, is_loopback, open_listener, parse_address
 from .log_fields import LOG_FIELDS, bind_log_fields
 from .log_handlers import CollapsingHandler, JsonFormatter
@@ -32,10 +37,9 @@ from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, log_exception, 
 from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
 from .page import Page, iterate_pages, iterate_pages_async
 from .stop_flag import StopFlag, sleep_until
-from .stored_file import AnyFile, HeldFile, StoredFile, get_path, measure_open_file, open_file
 from .subject_names import format_name, parse_name
 from .telemetry import OPERATION_RULES, UNOBSERVED, MessagingTelemetry, Observation, Operation
-from .text import Text, describe_error, escape_json, escape_line, escape_lines
+from .text import Labelled, Text, describe_error, escape_json, escape_line, escape_lines, label_members
 
 __all__ = [
     "ABOUT_SETTINGS",

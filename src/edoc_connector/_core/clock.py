@@ -3,7 +3,7 @@
 Waits and leases stand in the database as times, because they must outlive a restart. `SteadyClock` follows the
 machine's clock as long as that advances. Where the machine's clock was set back, time goes on at its own pace for two
 minutes, within which a clock that only jumped is right again; a correction that stays is followed then, and one of more
-than a day at once. A clock that was ahead leaves times in the database that are too late; `store.future_times` has the
+than a day at once. A clock that was ahead leaves times in the database that are too late; `store.work` has the
 rule which of them are not believed, and corrects them when work is looked for.
 
 Several machines on one PostgreSQL compare each other's times, and nothing here can help where their clocks disagree by

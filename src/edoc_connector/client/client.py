@@ -157,16 +157,17 @@ class HubClient:
         return self._retrying(attempt)
 
     def run(self, flow: Flow[R]) -> R:
-        """Drive one flow, once; before it, wait for its place where the hub takes so many calls a minute."""
+        """Drive one flow, once, with a token where there is an authenticator.
+
+        Before it, wait for its place where the hub takes so many calls a minute.
+        """
         if seconds := self._pace.reserve():  # before the flow puts its time stamp into a request
             time.sleep(seconds)
-        return run(flow, self._send)
-
-    def _send(self, request: WireRequest) -> WireResponse:
-        """Make one exchange, with a token where there is an authenticator."""
-        if self._session is None:
-            return self._perform(request)
-        return drive(self._session.exchange(request), self._perform, longest_wait=self.settings.total)
+        session = self._session
+        if session is None:
+            return run(flow, self._perform)
+        wait = self.settings.total
+        return run(flow, lambda request: drive(session.exchange(request), self._perform, longest_wait=wait))
 
     def _perform(self, request: WireRequest) -> WireResponse:
         with Upload(request) as upload:
@@ -265,13 +266,14 @@ class AsyncHubClient:
         """Drive one flow, once, as `HubClient` does."""
         if seconds := self._pace.reserve():
             await anyio.sleep(seconds)
-        return await arun(flow, self._send, offload=run_in_thread)
-
-    async def _send(self, request: WireRequest) -> WireResponse:
-        """Make one exchange, as `HubClient` does."""
-        if self._session is None:
-            return await self._perform(request)
-        return await adrive(self._session.exchange(request), self._perform, self._wait_for_login)
+        session = self._session
+        if session is None:
+            return await arun(flow, self._perform, offload=run_in_thread)
+        return await arun(
+            flow,
+            lambda request: adrive(session.exchange(request), self._perform, self._wait_for_login),
+            offload=run_in_thread,
+        )
 
     async def _wait_for_login(self, wait: LoginWait) -> None:
         await run_in_thread(functools.partial(wait.wait, self.settings.total), hurry=wait.done.set)

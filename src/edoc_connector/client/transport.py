@@ -314,25 +314,24 @@ class TimeLimit:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         _current_limit.reset(self._token)
 
-    def cap_timeout(self, timeout: float | None, timeout_error: type[Exception]) -> float:
-        """Shorten a time-out to the time that is left.
-
-        Args:
-            timeout: seconds; None for none.
-            timeout_error: class to raise when no time is left.
-        """
-        remaining = self.deadline - time.monotonic()
-        if remaining <= 0:
-            raise timeout_error("the time for the whole exchange is over")
-        return remaining if timeout is None else min(timeout, remaining)
-
 
 _current_limit: ContextVar[TimeLimit | None] = ContextVar("edoc_connector_time_limit", default=None)
 
 
 def _cap_timeout(timeout: float | None, timeout_error: type[Exception]) -> float | None:
+    """Shorten a time-out to the time that is left of this thread's limit, where there is one.
+
+    Args:
+        timeout: seconds; None for none.
+        timeout_error: class to raise when no time is left.
+    """
     limit = _current_limit.get()
-    return timeout if limit is None else limit.cap_timeout(timeout, timeout_error)
+    if limit is None:
+        return timeout
+    remaining = limit.deadline - time.monotonic()
+    if remaining <= 0:
+        raise timeout_error("the time for the whole exchange is over")
+    return remaining if timeout is None else min(timeout, remaining)
 
 
 class TimedBackend(httpcore.NetworkBackend):

@@ -4,8 +4,8 @@ from .._core import Page
 from ..store import Authority, Change, DeliveryState, HubHoldings, HubRole, ReceiptState
 from ._channels import HubChannel
 from ._context import ConnectorContext
+from ._opening import SharedResources
 from ._retry import NO_ERROR, as_error_columns, compute_next_attempt, compute_next_probe, decide_retry
-from ._shared import SharedResources
 from .agencies import (
     AgencyHistory,
     AgencyImport,

@@ -5,21 +5,25 @@ An agency has a context for each of its hubs, which differ in what is the hub's 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
+from .._core import get_logger
 from ..config import LimitSettings, ReceiveSettings, RetentionSettings
 from ..edxml import Document, Limits, Message, Organization
-from ..errors import ConfigError
-from ..hubs import HubCapabilities, PacketProfile, Progress, get_capabilities
-from ..signing import Signer, TimeStamping, VerifyPolicy
+from ..errors import ConfigError, EdocError
+from ..hubs import HubCapabilities, PacketProfile, Progress
+from ..signing import Keyring, KeyStatus, Signer, TimeStamping, VerifyPolicy, close_signer, key_status, select_signer
 from ..store import HubRole, Lease, OverdueLimits, Store, Tx
 from ._checkpoints import CheckpointKeeper
 from ._lease_keeper import LeaseKeeper
 from ._verified_cache import VerifiedCache
 from .holdings import StoreGuard
-from .hub_access import HubBreaker, HubChoice, HubProbe, RecordingHubClient
+from .hub_access import HubBreaker, HubProbe, RecordingHubClient
+
+log = get_logger("edoc_connector.connector")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,12 +142,12 @@ class ConnectorContext:
     @property
     def capabilities(self) -> HubCapabilities:
         """What the hub can do."""
-        return get_capabilities(self.hub.dialect)
+        return self.hub.capabilities
 
     @property
     def packet_profile(self) -> PacketProfile:
         """What the hub demands of packets beyond the standard."""
-        return self.capabilities.packet
+        return self.hub.capabilities.packet
 
     def choose_form(self, message: Message) -> PacketProfile:
         """Choose the form in which a packet is written: for a document one that every hub of the agency takes.
@@ -159,3 +163,72 @@ class ConnectorContext:
             needed_elements=tuple(dict.fromkeys(name for one in profiles for name in one.needed_elements)),
             content_from_subject=any(one.content_from_subject for one in profiles),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubChoice:
+    """Tells which hub sends: by the settings, until somebody decided in the store, for all programs.
+
+    A hub that the settings name and that decision does not is emptied only. Of a single hub the settings decide.
+
+    Args:
+        agency: code of the agency.
+        configured: the roles of the hubs, by name, as the settings have them.
+    """
+
+    agency: str
+    configured: Mapping[str, HubRole]
+
+    def read_roles(self, tx: Tx) -> Mapping[str, HubRole]:
+        """Read the role of each hub of the settings."""
+        stored = tx.hub_roles.load(self.agency) if len(self.configured) > 1 else {}
+        if not stored:
+            return self.configured
+        return {name: stored[name][0] if name in stored else HubRole.DRAIN for name in self.configured}
+
+    def read_times(self, tx: Tx) -> Mapping[str, datetime]:
+        """Read since when each hub has its role, of those of which somebody decided in the store."""
+        return {name: changed_at for name, (_, changed_at) in tx.hub_roles.load(self.agency).items()}
+
+    def find_sending(self, tx: Tx) -> str | None:
+        """Find the name of the hub that sends; None where none does."""
+        roles = self.read_roles(tx)
+        return next((name for name, role in roles.items() if role is HubRole.ACTIVE), None)
+
+
+class SigningKey:
+    """The key that signs; one given by the caller is the caller's to look after.
+
+    Args:
+        signer: the key; None where nothing is signed.
+        is_own: whether the settings named it, so that it is closed here.
+    """
+
+    def __init__(self, signer: Signer | None, *, is_own: bool) -> None:
+        self._signer = signer
+        self._is_own = is_own
+
+    def pin_signer(self) -> Signer | None:
+        """Select the one signer for everything in one packet."""
+        return None if self._signer is None else select_signer(self._signer)
+
+    def read_statuses(self) -> tuple[KeyStatus, ...]:
+        """Read the status of each key; none where packets go out unsigned."""
+        if self._signer is None:
+            return ()
+        return self._signer.statuses() if isinstance(self._signer, Keyring) else (key_status(self._signer),)
+
+    def warn_if_unusable(self) -> None:
+        """Log early if the key cannot sign, which would otherwise show with the next document."""
+        if not self._is_own:
+            return
+        try:
+            self.pin_signer()
+        except EdocError as error:
+            # receiving does not need the key, and by the time one is sent a token may be plugged in
+            log.warning("no key can sign now: %s", error)
+
+    def close(self) -> None:
+        """Close the key, unless it is the caller's."""
+        if self._is_own and self._signer is not None:
+            close_signer(self._signer)

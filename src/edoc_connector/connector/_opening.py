@@ -1,27 +1,24 @@
-"""Opening of what a connector stands on, by its settings: the key, the store and the hub."""
+"""Opening of what a connector stands on, by its settings: the key, the store, the hub, and what others share of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 
-from .._core import MessagingTelemetry, SteadyClock, get_logger
+from .._core import MessagingTelemetry, SteadyClock, make_lock
+from ..client import SharedTransports
 from ..config import Settings
-from ..errors import EdocError
 from ..evidence import CheckpointFolder
 from ..hubs import Progress
-from ..signing import Keyring, KeyStatus, Signer, VerifyPolicy, close_signer, key_status, select_signer
-from ..store import HubRole, Lease, SpoolKeys, Store
+from ..signing import Signer, VerifyPolicy
+from ..store import HubRole, Lease, SharedDatabases, SpoolKeys, Store
 from ._checkpoints import CheckpointKeeper
-from ._context import ConnectorContext
-from ._lease_keeper import LeaseKeeper, name_owner
+from ._context import ConnectorContext, HubChoice
+from ._lease_keeper import LeaseKeeper, RenewalThread, name_owner
 from ._recovery import compute_overdue_limits
-from ._shared import SharedResources
-from .holdings import StoreGuard
-from .hub_access import HubBreaker, HubChoice, HubProbe, RecordingHubClient
+from .holdings import LockFolders, StoreGuard
+from .hub_access import HubBreaker, HubProbe, RecordingHubClient
 from .naming import StoredDirectory
-
-log = get_logger("edoc_connector.connector")
 
 
 def open_context(
@@ -199,39 +196,33 @@ def _open_store(settings: Settings, clock: SteadyClock, shared: SharedResources 
     )
 
 
-class SigningKey:
-    """The key that signs; one given by the caller is the caller's to look after.
+class SharedResources:
+    """Resources of connectors that one program opens for many agencies. Close it after them.
+
+    Each agency keeps what is its own: its settings, keys, spool, hub client, leases and evidence.
 
     Args:
-        signer: the key; None where nothing is signed.
-        is_own: whether the settings named it, so that it is closed here.
+        max_connections: most connections to one database server at a time, for all connectors together.
+
+    Attributes:
+        databases: databases by URL.
+        transports: connections to hubs.
+        lock_folders: the locks that keep other stores of the agencies away.
     """
 
-    def __init__(self, signer: Signer | None, *, is_own: bool) -> None:
-        self._signer = signer
-        self._is_own = is_own
+    def __init__(self, *, max_connections: int | None = None) -> None:
+        self.databases = SharedDatabases(max_connections=max_connections)
+        self.transports = SharedTransports()
+        self.lock_folders = LockFolders()
+        self._lock = make_lock()
+        self._renewal_threads: dict[str, RenewalThread] = {}
 
-    def pin_signer(self) -> Signer | None:
-        """Select the one signer for everything in one packet."""
-        return None if self._signer is None else select_signer(self._signer)
-
-    def read_statuses(self) -> tuple[KeyStatus, ...]:
-        """Read the status of each key; none where packets go out unsigned."""
-        if self._signer is None:
-            return ()
-        return self._signer.statuses() if isinstance(self._signer, Keyring) else (key_status(self._signer),)
-
-    def warn_if_unusable(self) -> None:
-        """Log early if the key cannot sign, which would otherwise show with the next document."""
-        if not self._is_own:
-            return
-        try:
-            self.pin_signer()
-        except EdocError as error:
-            # receiving does not need the key, and by the time one is sent a token may be plugged in
-            log.warning("no key can sign now: %s", error)
+    def find_renewal_thread(self, database_url: str) -> RenewalThread:
+        """Find the thread that renews leases in a database: one that is away must not keep another's from it."""
+        with self._lock:
+            return self._renewal_threads.setdefault(database_url, RenewalThread())
 
     def close(self) -> None:
-        """Close the key, unless it is the caller's."""
-        if self._is_own and self._signer is not None:
-            close_signer(self._signer)
+        """End the threads."""
+        for thread in self._renewal_threads.values():
+            thread.stop()

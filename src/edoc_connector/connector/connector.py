@@ -16,9 +16,9 @@ from ..hubs import Progress
 from ..signing import Signer, VerifyMode
 from ..store import ReceiptRow
 from ._channels import HubChannels
-from ._opening import SigningKey, open_context
+from ._context import SigningKey
+from ._opening import SharedResources, open_context
 from ._pdf_policy import require_pdf_support
-from ._shared import SharedResources
 from .agencies import Agencies
 from .checks import CheckResult, Subject, run_checks
 from .handlers import HandlerRegistration, Handlers
@@ -180,7 +180,7 @@ class Connector(HandlerRegistration, Sending, Administration, Agencies, Lists, T
         """Receive as `receive` does, until another thread interrupts it."""
         self._forget_parents_receipts()
         if self.context.policy.mode is VerifyMode.ANY:
-            _warn_of_policy_any(self.context.agency, self.settings.store_url())
+            _warn_of_policy_any(self.context.agency, self.context.store.url)
         self._stop_receive_loop()
         self._give_back_handed_out()
         errors: list[EdocError] = []

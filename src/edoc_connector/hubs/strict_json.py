@@ -1,4 +1,4 @@
-"""A strict reader of JSON, for answers of hubs.
+"""Answers in JSON, read strictly: an object or an error, rows, and fields of rows, as every dialect reads them.
 
 ``json.loads`` takes NaN, keeps the last of two equal keys and fails with RecursionError on depth. Two programs read an
 answer that relies on any of that differently.
@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from .fields import as_json_or_text
+from .messages import build_protocol_error
+from .refusals import build_lost_answer_error
+from .results import MessageType
+from .wire import WireResponse
 
 MAX_DEPTH = 32
 MAX_VALUES = 2_000_000
 """Most values, counted by the commas and brackets before any is made: an empty object of three bytes takes thirty times
 its length in memory. A directory of 200,000 agencies has fewer."""
+
+Fields = Mapping[str, tuple[str, Callable[[Any], Any]]]
+"""Fields of a result: attribute to the hub's name and the conversion."""
 
 
 class NotJsonError(ValueError):
@@ -83,3 +93,71 @@ def _check_depth(value: Any) -> None:
             return
         level = children
     raise NotJsonError(f"nested deeper than {MAX_DEPTH}")
+
+
+def parse_object(response: WireResponse, call: str, *, sends: bool) -> Mapping[str, Any]:
+    """Parse the JSON object of an answer.
+
+    Args:
+        response: the answer.
+        call: name of the call.
+        sends: whether the call hands a packet over.
+
+    Raises:
+        OutcomeUnknown: the call handed something over, and the answer is empty or cut off.
+        ProtocolError: the answer is no JSON object.
+    """
+    body = response.body.strip()
+    try:
+        answer = parse_strict_json(body)
+    except NotJsonError as error:
+        if sends and (not body or body.startswith(b"{")):  # began as an answer does, or never began
+            raise build_lost_answer_error("empty" if not body else "JSON cut off or broken") from None
+        raise build_protocol_error(call, _describe_body(body, str(error))) from None
+    if not isinstance(answer, dict):
+        raise build_protocol_error(call, "it is no JSON object")
+    return answer
+
+
+def parse_object_if_any(response: WireResponse) -> Mapping[str, Any]:
+    """Parse the JSON object of an answer that is an error anyway; empty where there is none, as in a proxy's page."""
+    try:
+        answer = parse_strict_json(response.body)
+    except NotJsonError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def require_rows(rows: Any, call: str, name: str) -> list[Mapping[str, Any]]:
+    """Require a list of objects; null is a list of nothing.
+
+    Args:
+        rows: the value.
+        call: name of the call.
+        name: of the member that has the value.
+
+    Raises:
+        ProtocolError: it is anything else.
+    """
+    if rows is None:
+        return []
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise build_protocol_error(call, f"its {name} is no list of objects")
+    return rows
+
+
+def convert_fields(row: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
+    """Convert the fields of a row; one that is absent is converted from None."""
+    return {attribute: convert(row.get(key)) for attribute, (key, convert) in fields.items()}
+
+
+def parse_message_type(value: Any, requested_type: MessageType) -> MessageType:
+    """Parse the row's own message type; where the hub writes none that is known, it is the one asked for."""
+    words = as_json_or_text(value).strip().lower()
+    return MessageType(words) if words in set(MessageType) else requested_type
+
+
+def _describe_body(body: bytes, why: str) -> str:
+    if not body:
+        return "it is empty"
+    return "it is an HTML page, as proxies send" if body.startswith(b"<") else f"it is not JSON ({why})"

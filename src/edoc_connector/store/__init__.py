@@ -5,13 +5,10 @@ from .database import SharedDatabases
 from .deliveries import NewDelivery, require_same_document
 from .desk import DeskUserRow
 from .directory import Directory, DirectoryDifference, DirectoryEntry, fold, fold_words, has_words, is_former_code
-from .due_agencies import list_due_agencies
 from .folder_items import FolderItemRow
-from .future_times import OverdueLimits, has_waited, is_job_overdue
 from .gateway import ChangeRow, DueMessage, KeyRow, MessageRow, MessageState, RequestRow, WebhookRow
 from .hub_roles import HubRole
 from .imports import ImportBatchRow, ImportedRow, build_imported_delivery, name_hidden
-from .leases import Lease, PendingWork
 from .listing import DEFAULT_LIMIT, MAX_LIMIT
 from .log import (
     LINK_SECONDS,
@@ -77,7 +74,6 @@ from .rows import (
     StoreIdentity,
     TimelineRow,
 )
-from .schedule import HUB_BREAKER, JOBS_TABLE, POLL_JOB
 from .spool import (
     ORPHANS_FOLDER,
     Altered,
@@ -116,6 +112,17 @@ from .status_rules import (
 from .store import Store
 from .transaction import Tx
 from .transitions import LeaseLost
+from .work import (
+    HUB_BREAKER,
+    JOBS_TABLE,
+    POLL_JOB,
+    Lease,
+    OverdueLimits,
+    PendingWork,
+    has_waited,
+    is_job_overdue,
+    list_due_agencies,
+)
 
 __all__ = [
     "APPLICATION_TASKS",

@@ -34,12 +34,12 @@ from ._sql import (
     match_nothing,
     split_keys,
 )
-from .leases import Lease, build_hub_condition
 from .listing import PageRequest, get_time_key, hide_from_index, match_number, match_times, select_newest_page
 from .rows import DeliveryRow
 from .state_machine import DELIVERIES, DeliveryState
 from .status_rules import Authority
 from .transitions import Condition, LeaseLost
+from .work import Lease, build_hub_condition
 
 if TYPE_CHECKING:
     from .transaction import Tx

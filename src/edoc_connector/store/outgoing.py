@@ -25,12 +25,12 @@ from sqlalchemy import (
 
 from .._core import LONE_HUB, Text
 from ._sql import TABLES, CompiledStatement, Row, build_query_by_id, match_columns, match_nothing, split_keys
-from .leases import Lease, build_hub_condition
 from .rows import CONFIRM, STATUS, DeliveryRow, OutgoingRow, ReceiptRow
 from .spool import SpoolFile
 from .state_machine import DELIVERIES, OUTGOING, OutgoingState, StateMachine
 from .status_rules import TAKE_BACK_CODE
 from .transitions import HeldRow
+from .work import Lease, build_hub_condition
 
 if TYPE_CHECKING:
     from .transaction import Tx

@@ -17,15 +17,14 @@ from .folder_items import FolderItems
 from .gateway import Changes, GatewayKeys, GatewayRequests, Webhooks
 from .hub_roles import HubRoles
 from .imports import Imports
-from .leases import Leases
 from .log import AuditEvent, AuditLog, EvidenceArchives, EvidenceLog
 from .outgoing import Outgoing
 from .receipts import Receipts
 from .recipients import Recipients
 from .registers import Registers
-from .schedule import Schedule
 from .timeline import Timeline
 from .transitions import Transitions
+from .work import Leases, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ..._core import Text, get_logger
 from ...edxml import Document, OrganId, Organization, Problem
 from ...errors import RecipientEnded
-from ...store import Tx
+from ...store import DeliveryRow, Tx
 from .._context import ConnectorContext
 from .messages import describe_ended, describe_refusal, describe_unknown
 from .records import AgencyRecord, RecipientCheck, RecipientKind
@@ -52,14 +52,18 @@ def check_codes(tx: Tx, context: ConnectorContext, codes: Sequence[str]) -> tupl
     return tuple(checks)
 
 
-def address_document(context: ConnectorContext, document: Document, *, use_successors: bool = False) -> Document:
+def address_document(
+    tx: Tx, context: ConnectorContext, document: Document, *, existing: DeliveryRow | None, use_successors: bool
+) -> Document:
     """Address a document to agencies that are there.
 
     A document that is stored already, to the same recipients, stays as it is: it is the same delivery, in flight.
 
     Args:
+        tx: a transaction.
         context: whose directory it is.
         document: the document.
+        existing: its delivery; None where nothing is stored under its id.
         use_successors: whether the heir takes the place of a recipient that ended.
 
     Returns:
@@ -68,14 +72,12 @@ def address_document(context: ConnectorContext, document: Document, *, use_succe
     Raises:
         RecipientEnded: a recipient ended, and no heir may take its place, or none is known.
     """
-    with context.store.snapshot() as tx:
-        checks = check_codes(tx, context, [recipient.id for recipient in document.recipients])
-        ended = {check.code: check for check in checks if check.kind is RecipientKind.ENDED}
-        is_in_flight = bool(ended) and _is_stored(tx, context, document)
+    checks = check_codes(tx, context, [recipient.id for recipient in document.recipients])
+    ended = {check.code: check for check in checks if check.kind is RecipientKind.ENDED}
     for check in checks:
         if check.kind is RecipientKind.UNKNOWN:
             log.warning("%s", describe_unknown(check.code).en)
-    if not ended or is_in_flight:
+    if not ended or (existing is not None and _goes_to_same(tx, existing, document)):
         return document
     if not use_successors or any(check.heir is None for check in ended.values()):
         raise _build_error(document, ended)
@@ -95,10 +97,8 @@ def _find_kind_of_absent(tx: Tx, context: ConnectorContext) -> RecipientKind:
     return RecipientKind.UNKNOWN if lists_all else RecipientKind.NOT_JUDGED
 
 
-def _is_stored(tx: Tx, context: ConnectorContext, document: Document) -> bool:
-    row = tx.deliveries.find_by_document_id(context.agency, document.id)
-    if row is None:
-        return False
+def _goes_to_same(tx: Tx, row: DeliveryRow, document: Document) -> bool:
+    """Tell whether a delivery is to the recipients of a document."""
     stored = {recipient.organ_id for recipient in tx.recipients.load([row.id])[row.id]}
     return stored == {recipient.id for recipient in document.recipients}
 

@@ -10,7 +10,7 @@ from ..._core import make_lock
 from ...client import ConnectionSurvey, survey_connection
 from ...config import Settings
 from ...errors import EdocError
-from ...hubs import Agency, MessageType, get_capabilities
+from ...hubs import Agency, MessageType
 from .._context import ConnectorContext
 
 _VALID_SECONDS = 60.0
@@ -70,7 +70,7 @@ def _ask(context: ConnectorContext) -> tuple[EdocError | None, tuple[Agency, ...
     hub = context.hub
     try:
         hub.list_waiting(MessageType.EDOC)
-        has_directory = get_capabilities(hub.dialect).has_directory
+        has_directory = context.capabilities.has_directory
         return None, (hub.agencies() if has_directory else None)
     except EdocError as error:
         return error, None

@@ -1,7 +1,6 @@
 """How a connector gets at its hub: a client that records what is said, a probe, and a circuit breaker."""
 
 from .breaker import BreakerReading, BreakerState, HubBreaker, read_breaker
-from .hub_choice import HubChoice
 from .probe import HubProbe
 from .recording_hub import RecordingHubClient
 
@@ -9,7 +8,6 @@ __all__ = [
     "BreakerReading",
     "BreakerState",
     "HubBreaker",
-    "HubChoice",
     "HubProbe",
     "RecordingHubClient",
     "read_breaker",

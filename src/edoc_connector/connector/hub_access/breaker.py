@@ -96,7 +96,6 @@ class HubBreaker:
         *,
         hub: str = LONE_HUB,
     ) -> None:
-        self._hub = hub
         self._job = qualify_for_hub(HUB_BREAKER, hub)
         self._store = store
         self._agency = agency
@@ -108,7 +107,7 @@ class HubBreaker:
     def read(self) -> BreakerReading:
         """Read the breaker from the store."""
         with self._store.snapshot() as tx:
-            self._reading = read_breaker(tx, self._agency, hub=self._hub)
+            self._reading = _read_job(tx, self._agency, self._job)
         self._reading_until = time.monotonic() + _READING_SECONDS
         return self._reading
 
@@ -195,7 +194,7 @@ class HubBreaker:
         Not so where a message or two opened it: they would be tried first each time, and open it again.
         """
         with self._store.transaction() as tx:
-            failures = read_breaker(tx, self._agency, hub=self._hub).failures
+            failures = _read_job(tx, self._agency, self._job).failures
             tx.schedule.record_recovery(self._agency, self._job)
             if failures >= _OUTAGE_FAILURES:
                 tx.leases.end_waits(self._agency)
@@ -205,7 +204,11 @@ class HubBreaker:
 
 def read_breaker(tx: Tx, agency: str, *, hub: str = LONE_HUB) -> BreakerReading:
     """Read the breaker of an agency's hub."""
-    job = tx.schedule.find_job(agency, qualify_for_hub(HUB_BREAKER, hub))
+    return _read_job(tx, agency, qualify_for_hub(HUB_BREAKER, hub))
+
+
+def _read_job(tx: Tx, agency: str, name: str) -> BreakerReading:
+    job = tx.schedule.find_job(agency, name)
     if job is None or job.failures == 0:
         return BreakerReading(state=BreakerState.CLOSED)
     return BreakerReading(

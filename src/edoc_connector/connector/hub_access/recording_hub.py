@@ -44,6 +44,7 @@ from ...hubs import (
     WireRequest,
     WireResponse,
     collect_secrets,
+    get_capabilities,
     parse_http_date,
     parse_strict_json,
     replace_unstorable,
@@ -133,6 +134,7 @@ class RecordingHubClient(HubClient):
 
     Attributes:
         time: the time in signed headers, for a dialect that has such.
+        capabilities: what the hub can do.
     """
 
     def __init__(
@@ -152,6 +154,7 @@ class RecordingHubClient(HubClient):
         self._own_secrets = (*collect_secrets(dialect), *collect_secrets(authenticator))
         self._local = threading.local()
         self._require_alone: Callable[[], None] = _permit
+        self.capabilities = get_capabilities(dialect)
         super().__init__(with_clock(dialect, self.time), settings, authenticator=authenticator, transports=transports)
 
     @property

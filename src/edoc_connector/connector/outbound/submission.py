@@ -98,19 +98,14 @@ def _store(
     due = compute_deadline(context, document, deadline)
     check_message(context, document, at=checked_at)
     _require_own_sender(context, document)
-    document = address_document(context, document, use_successors=use_successors)
-    fingerprint = compute_fingerprint(document)  # reads the files, before the store is asked
-    with context.store.snapshot() as tx:
-        existing = tx.deliveries.find_by_document_id(context.agency, document.id)
-        if existing is not None:
-            fingerprint = compute_fingerprint(document, stored=existing.fingerprint)
-        can_correct = existing is not None and existing.fingerprint != fingerprint and is_correctable(tx, existing)
+    document, existing, can_correct = _look_up(context, document, use_successors=use_successors)
+    fingerprint = compute_fingerprint(document, stored=None if existing is None else existing.fingerprint)
     if existing is None:
         file = build_packet(context, document, at=checked_at, already_checked=True)
         new_delivery = _build_new_delivery(context, document, fingerprint, file, due)
         submission = _add_delivery(context, new_delivery, document, head_start=timedelta() if queue else _HEAD_START)
         return replace(submission, packet=file.held) if submission.is_new else submission
-    if can_correct:
+    if can_correct and existing.fingerprint != fingerprint:
         file = build_packet(context, document, at=checked_at, already_checked=True)
         corrected = _build_new_delivery(context, document, fingerprint, file, due)
         return _correct_delivery(context, existing, corrected, document)
@@ -120,6 +115,20 @@ def _store(
     if has_lost_packet(context, same_delivery):
         return rebuild(context, same_delivery, document)
     return resubmit(context, same_delivery)
+
+
+def _look_up(
+    context: ConnectorContext, document: Document, *, use_successors: bool
+) -> tuple[Document, DeliveryRow | None, bool]:
+    """Look up what the store has of a document: agencies that are there, its delivery, whether that may be corrected.
+
+    Raises:
+        RecipientEnded: as for `address_document`.
+    """
+    with context.store.snapshot() as tx:
+        existing = tx.deliveries.find_by_document_id(context.agency, document.id)
+        addressed = address_document(tx, context, document, existing=existing, use_successors=use_successors)
+        return addressed, existing, existing is not None and is_correctable(tx, existing)
 
 
 def _change_deadline(context: ConnectorContext, row: DeliveryRow, deadline: datetime | timedelta) -> None:
@@ -158,11 +167,9 @@ def preview(context: ConnectorContext, document: Document, *, use_successors: bo
     checked_at = context.store.clock()
     check_message(context, document, at=checked_at)
     _require_own_sender(context, document)
-    document = address_document(context, document, use_successors=use_successors)
-    with context.store.snapshot() as tx:
-        existing = tx.deliveries.find_by_document_id(context.agency, document.id)
-        if existing is not None and not is_correctable(tx, existing):
-            require_same_document(existing, compute_fingerprint(document, stored=existing.fingerprint))
+    document, existing, can_correct = _look_up(context, document, use_successors=use_successors)
+    if existing is not None and not can_correct:
+        require_same_document(existing, compute_fingerprint(document, stored=existing.fingerprint))
     size, is_signed = measure_packet(context, document, at=checked_at)
     return Preview(
         document_id=document.id,

@@ -3,9 +3,9 @@
 from .elements import iter_children
 from .packet import Packet
 from .parser import parse_scanned, parse_xml
+from .positions import XPathIndex
 from .read import read
 from .skeleton import Skeleton
-from .xpath import XPathIndex
 
 __all__ = [
     "Packet",

@@ -13,8 +13,7 @@ from ..findings import Finding, packet_error
 from ..message import Kind, Row, Table
 from ..names import ALIASES, DS, NAMES_WITHIN, NS, OLD_NAMESPACES, XLINK
 from .fast_path import build_model, read_plain_values
-from .positions import Position
-from .xpath import XPathIndex
+from .positions import Position, XPathIndex
 
 M = TypeVar("M")
 _Path: TypeAlias = tuple[str, ...]

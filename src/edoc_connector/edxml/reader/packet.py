@@ -14,8 +14,8 @@ from ..attachments import Attachment, NotWrapping
 from ..findings import Finding
 from ..message import Document, Message
 from ..source import Source
+from .positions import XPathIndex
 from .skeleton import Skeleton
-from .xpath import XPathIndex
 
 
 @dataclass(frozen=True, slots=True)

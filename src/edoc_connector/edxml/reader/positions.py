@@ -1,4 +1,7 @@
-"""Line and column of every element; libxml2 counts lines up to 65,534, and columns not at all."""
+"""Where an element stands: its XPath, its line and its column.
+
+libxml2 counts lines up to 65,534, and columns not at all.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import TypeAlias
 from xml.parsers import expat
+
+from lxml import etree
 
 from ..source import Span
 from .scan import Scan
@@ -83,3 +88,33 @@ class _SkeletonOffsets:
         if self._columns != 0 and _LINE_END.search(self._skeleton, self._since, place):
             self._columns = 0
         self._since = next_place
+
+
+class XPathIndex:
+    """XPaths of the elements of one tree, with the names' namespaces left out.
+
+    Positions are counted once per parent: a packet with many odd elements must not cost their square.
+    """
+
+    def __init__(self) -> None:
+        self._positions: dict[etree._Element, dict[etree._Element, str]] = {}
+
+    def find_xpath(self, element: etree._Element) -> str:
+        """Find the XPath of an element, with a position where it has siblings of its name."""
+        steps: list[str] = []
+        while (parent := element.getparent()) is not None:
+            steps.append(str(etree.QName(element).localname) + self._find_position(parent, element))
+            element = parent
+        return "/" + "/".join([str(etree.QName(element).localname), *reversed(steps)])
+
+    def _find_position(self, parent: etree._Element, element: etree._Element) -> str:
+        if parent not in self._positions:
+            by_name: dict[str, list[etree._Element]] = {}
+            for child in parent.iterchildren("*"):
+                by_name.setdefault(str(etree.QName(child).localname), []).append(child)
+            self._positions[parent] = {
+                child: f"[{position}]" if len(group) > 1 else ""
+                for group in by_name.values()
+                for position, child in enumerate(group, 1)
+            }
+        return self._positions[parent][element]

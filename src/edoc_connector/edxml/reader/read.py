@@ -32,8 +32,8 @@ from .elements import ElementReader, is_displaced, iter_children, resolve_name
 from .fast_path import build_model
 from .manifest import AttachmentElement, read_attachments
 from .packet import Packet
+from .positions import XPathIndex
 from .skeleton import Skeleton
-from .xpath import XPathIndex
 
 
 def read(source: AnyFile | str | bytes, *, limits: Limits | None = None) -> Packet:

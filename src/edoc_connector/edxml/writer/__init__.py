@@ -1,8 +1,7 @@
 """The strict writer of packets."""
 
 from .add_attachments import add_attachments
-from .form import PacketForm
-from .write import EnvelopedSigner, SealMaker, complete, refuse, write, write_to_memory
+from .write import EnvelopedSigner, PacketForm, SealMaker, complete, refuse, write, write_to_memory
 
 __all__ = [
     "EnvelopedSigner",

@@ -12,10 +12,10 @@ from typing import Any
 from ..._core import get_logger
 from ...errors import HubError, HubUnavailable
 from ..fields import as_json_or_text, as_text, parse_identifier
-from ..json_answers import parse_object, parse_object_if_any, require_rows
 from ..messages import build_protocol_error
 from ..refusals import RefusalMeaning, build_denial, build_refusal, build_status_error
 from ..results import Agency, MessageType, Waiting
+from ..strict_json import parse_object, parse_object_if_any, require_rows
 from ..wire import WireResponse
 from .calls import AGENCIES, EXISTS, LIST, SEND, Call
 from .doc_ids import build_doc_id, parse_number

@@ -13,11 +13,19 @@ from typing import Any
 from ..._core import get_logger
 from ...errors import EdocError, HubError, HubUnavailable
 from ..fields import as_json_or_text, as_text, parse_identifier, parse_time
-from ..json_answers import Fields, convert_fields, parse_message_type, parse_object, parse_object_if_any, require_rows
 from ..messages import build_protocol_error
 from ..refusals import build_denial, build_refusal, build_status_error, build_unavailable_error, is_known_refusal
 from ..results import Agency, MessageType, Waiting
-from ..strict_json import NotJsonError, parse_strict_json
+from ..strict_json import (
+    Fields,
+    NotJsonError,
+    convert_fields,
+    parse_message_type,
+    parse_object,
+    parse_object_if_any,
+    parse_strict_json,
+    require_rows,
+)
 from ..wire import WireResponse
 from .calls import Call
 

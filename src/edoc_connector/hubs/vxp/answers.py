@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 from ..._core import get_logger
 from ...errors import EdocError
 from ..fields import as_json_or_text, as_text, parse_flag, parse_identifier, parse_time
-from ..json_answers import Fields, convert_fields, parse_message_type, parse_object, parse_object_if_any, require_rows
 from ..messages import build_protocol_error
 from ..refusals import build_refusal, build_status_error, is_known_refusal
 from ..results import Agency, AgencyChange, MessageType, SentState, Waiting
+from ..strict_json import Fields, convert_fields, parse_message_type, parse_object, parse_object_if_any, require_rows
 from ..wire import WireResponse
 from .calls import Call
 from .headers import can_carry

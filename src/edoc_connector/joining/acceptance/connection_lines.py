@@ -11,7 +11,7 @@ from ..._core import Text
 from ...client import HubClient
 from ...connector import CHECKS, CheckOutcome
 from ...errors import AuthenticationRejected, ClockRejected, EdocError, HubError, TransportError
-from ...hubs import Agency, get_capabilities, is_secret, list_setting_fields
+from ...hubs import Agency, is_secret, list_setting_fields
 from .outcomes import NotMet, NotPossible
 from .scene import Scene
 
@@ -110,7 +110,7 @@ def check_directory(scene: Scene) -> None:
     both = sum(bool(one.other_code) for one in agencies)
     scene.note(f"{len(agencies)} mã, {both} mã có cả hai dạng (QCVN 102:2016, QĐ 20/2020)")
     code = scene.partner.organization.id
-    scope = get_capabilities(scene.ours.context.hub.dialect).directory_scope
+    scope = scene.ours.context.capabilities.directory_scope
     if scope:
         scene.note(f"danh bạ chỉ gồm {scope} và các đơn vị trực thuộc")
     elif not any(code in (one.code, one.other_code) for one in agencies):
@@ -125,5 +125,5 @@ def _read_directory(scene: Scene) -> tuple[Agency, ...]:
 
 
 def _require_directory(scene: Scene) -> None:
-    if not get_capabilities(scene.ours.context.hub.dialect).has_directory:
+    if not scene.ours.context.capabilities.has_directory:
         raise NotPossible(Text("the hub has no directory", "trục không có danh bạ"))

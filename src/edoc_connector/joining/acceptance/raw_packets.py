@@ -7,12 +7,11 @@ from pathlib import Path
 
 from ...connector import Connector
 from ...edxml import Document, PacketForm, write
-from ...hubs import get_capabilities
 
 
 def build_form(connector: Connector) -> PacketForm:
     """Build the form that a connector's hub wants packets in."""
-    profile = get_capabilities(connector.context.hub.dialect).packet
+    profile = connector.context.packet_profile
     return PacketForm(needed_elements=profile.needed_elements, status_header=profile.status_header)
 
 

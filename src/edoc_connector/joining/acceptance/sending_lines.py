@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from ..._core import Text
 from ...edxml import Attachment, Document, Priority, ResponseFor
 from ...errors import ConfigError, HubError, SigningError
-from ...hubs import MessageType, get_capabilities
+from ...hubs import MessageType
 from .outcomes import NotMet
 from .raw_packets import write_packet
 from .scene import Scene, build_pdf
@@ -48,7 +48,7 @@ def _sign(scene: Scene, pdf: bytes) -> bytes:
 
 def send_large(scene: Scene) -> None:
     """B2: two recipients, three attachments with Vietnamese names, a large packet."""
-    profile = get_capabilities(scene.ours.context.hub.dialect).packet
+    profile = scene.ours.context.packet_profile
     large = min(scene.large, (profile.max_attachment or scene.large) // 2)
     files = (
         Attachment.from_bytes(build_pdf("B2"), name="Phụ lục số 1 - Kế hoạch.pdf"),
@@ -99,7 +99,7 @@ def send_urgent(scene: Scene) -> None:
 
 def send_extremes(scene: Scene) -> None:
     """B4: no attachment, empty optional fields, the longest allowed fields."""
-    profile = get_capabilities(scene.ours.context.hub.dialect).packet
+    profile = scene.ours.context.packet_profile
     if profile.needs_attachment:
         scene.note("không tệp đính kèm: trục này không hỗ trợ")
     else:

@@ -3,8 +3,7 @@
 from .c14n import canonicalise
 from .check_signature import check_claimed_time
 from .result import Difference, Verification
-from .seal import read_seal, seal_maker
-from .status_seal import enveloped
+from .seal import enveloped, read_seal, seal_maker
 from .verify import verify
 from .xml_libraries import LIBRARY_CURE, find_library_problem
 

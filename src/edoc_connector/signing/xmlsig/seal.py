@@ -4,6 +4,11 @@ A small XML document, `edoc-seal.xml`, listed as the last attachment, names ever
 attachment by the hash of its decoded content, and is signed (XAdES baseline B, or B-T with a time-stamp). Form 2 has
 the names of organisations and the descriptions of attachments besides, which hubs rewrite: a difference there is a
 finding. Form 1 is still read, and written where recipients know no other.
+
+A status has no attachments that could carry a seal: its seal is a second Reference of the packet's own signature. Hubs
+that rebuild packets copy the parts of a Signature into their own namespace: methods, References, digests, the value and
+one certificate, and drop its Object. So the fields stand in an Object, which any verifier finds as long as the packet
+is as it was written, and which is built anew of the status where a hub has dropped it.
 """
 
 from __future__ import annotations
@@ -21,11 +26,13 @@ from lxml import etree
 from ...edxml import (
     DS,
     HUB_DEFAULTS,
+    NS,
     VIETNAM,
     Attachment,
     AttachmentDigest,
     Document,
     SealMaker,
+    StatusMessage,
     complete,
     facts,
     list_unsealed_fields,
@@ -44,7 +51,7 @@ from .c14n import canonicalise
 from .result import Difference
 from .signature_profile import SIGNED_PROPERTIES, iter_outside
 from .xades import add_timestamp, build_object, canonicalise_signature_value
-from .xmldsig import NewReference, build_signature, build_signed_info, sign_signed_info
+from .xmldsig import EnvelopedSignature, NewReference, build_signature, build_signed_info, sign_signed_info
 
 SEAL_NAMESPACES = {1: "urn:edoc-connector:seal:1", 2: "urn:edoc-connector:seal:2"}
 """The namespaces of the forms of a seal."""
@@ -53,6 +60,10 @@ SEAL_NS = SEAL_NAMESPACES[NEWEST_FORM]
 MAX_BYTES = 1 << 20
 """Largest seal that is read."""
 
+STATUS_OBJECT_ID = "edoc-seal"
+STATUS_URI = f"#{STATUS_OBJECT_ID}"
+_SIGNATURE_NAMESPACES = (DS, NS)  # as it was written, and as hubs copy it
+_Q = f"{{{DS}}}"
 _FORMS = {f"{{{namespace}}}Seal": form for form, namespace in SEAL_NAMESPACES.items()}
 _REFRESHED = re.compile(r"From\.OrganName|To\.[0-9]+\.OrganName")
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -360,3 +371,62 @@ def _take_matches(
 
 def _format_content(digest: AttachmentDigest) -> str:
     return f"{digest.size} B, {digest.sha256[:64]}"
+
+
+# -- the seal of a status: its fields in an Object of the packet's own signature
+
+
+def build_status_object(status: StatusMessage) -> etree._Element:
+    """Build the Object with the fields of a status, the same of the same fields."""
+    element = etree.Element(f"{_Q}Object", Id=STATUS_OBJECT_ID, nsmap={None: DS})
+    seal = etree.SubElement(element, f"{{{SEAL_NS}}}Seal", nsmap={None: SEAL_NS})
+    for name, value in facts(status):
+        etree.SubElement(seal, f"{{{SEAL_NS}}}Field", name=name).text = value
+    return element
+
+
+def enveloped(signer: Signer, *, status: StatusMessage | None = None) -> EnvelopedSignature:
+    """Build the maker of a packet's own signature for `edxml.write` (QCVN 102:2016, Signature).
+
+    Enveloped, one Reference to the whole packet, exclusive canonicalisation, SHA-256, X509Data with the signer's chain.
+
+    Args:
+        signer: the key.
+        status: a status to seal: a second Reference to its fields outlives hubs that rebuild packets.
+    """
+    return EnvelopedSignature(signer, build_status_object(status) if status is not None else None)
+
+
+def find_sealed_signature(root: etree._Element) -> etree._Element | None:
+    """Find the signature of a status packet that seals its fields, as it was written or as a hub copied it."""
+    found = list(root.iter(*(f"{{{namespace}}}Signature" for namespace in _SIGNATURE_NAMESPACES)))
+    if len(found) != 1:
+        return None
+    references = found[0].iter(*(f"{{{namespace}}}Reference" for namespace in _SIGNATURE_NAMESPACES))
+    return found[0] if any(one.get("URI") == STATUS_URI for one in references) else None
+
+
+def restore_signature(signature: etree._Element, status: StatusMessage) -> etree._Element:
+    """Restore a signature that a hub copied: XML Signature's namespace, no space between elements, and the Object."""
+    restored = _copy_element(signature, None)
+    for element in restored.findall(f"{_Q}Object"):
+        restored.remove(element)
+    restored.append(build_status_object(status))
+    return restored
+
+
+def _copy_element(source: etree._Element, parent: etree._Element | None) -> etree._Element:
+    qualified = etree.QName(source)
+    tag = f"{_Q}{qualified.localname}" if qualified.namespace in _SIGNATURE_NAMESPACES else source.tag
+    attributes = {str(name): str(value) for name, value in source.attrib.items()}
+    copied = (
+        etree.Element(tag, attributes, nsmap={None: DS})
+        if parent is None
+        else etree.SubElement(parent, tag, attributes)
+    )
+    children = [child for child in source if isinstance(child.tag, str)]
+    copied.text = (source.text or "").strip() or None
+    for child in children:
+        _copy_element(child, copied)
+        copied[-1].tail = (child.tail or "").strip() or None
+    return copied

@@ -54,7 +54,7 @@ from ..reasons import REASONS, Refused, SigningFinding, VerificationStatus
 from .c14n import canonicalise, check_namespace_bounds
 from .check_signature import Proof, SecondVerifier, check_claimed_time, judge_signer, prove
 from .result import Difference, Verification
-from .seal import Seal, compare_seal, read_seal
+from .seal import Seal, build_status_object, compare_seal, find_sealed_signature, read_seal, restore_signature
 from .signature_profile import (
     PACKET,
     SEAL,
@@ -65,7 +65,6 @@ from .signature_profile import (
     find_signature,
     parse_signature,
 )
-from .status_seal import build_status_object, find_sealed_signature, restore_signature
 from .xades import (
     canonicalise_signature_value,
     check_certificate,

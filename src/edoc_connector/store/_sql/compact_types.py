@@ -1,17 +1,30 @@
-"""Types of columns in tables that have many rows for each document: the same values in fewer bytes."""
+"""Types of columns in tables that have many rows for each document: the same values in fewer bytes.
+
+Texts that repeat with little else than a name in them are packed into a byte and the rest: 0, and UTF-8 follows as it
+is; or the number of a dictionary, and the text follows deflated (RFC 1951) with that. Dictionaries are files of the
+package, and none is ever changed or removed. On SQLite a text that is none of both is one of an earlier revision, and
+is what it says.
+"""
 
 from __future__ import annotations
 
+import zlib
 from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
+from importlib.resources import files
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, SmallInteger
+from sqlalchemy import BigInteger, DateTime, Dialect, LargeBinary, SmallInteger, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from .engine import build_damaged_error
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_PLAIN, _DICTIONARY = 0, 1
+_WINDOW_BITS, _MEMORY_LEVEL = -14, 5  # a small object is copied soon; the window holds the dictionary and a text
+_CACHED_TEXTS = 512
+_MAX_CACHED = 1024  # characters, or bytes: what repeats is short
 
 
 class NumberedName(TypeDecorator[str]):
@@ -75,3 +88,69 @@ class MicrosecondTime(TypeDecorator[datetime]):
             return _EPOCH + timedelta(microseconds=value)
         except (OverflowError, TypeError) as error:
             raise build_damaged_error(str(error)) from error
+
+
+def pack_text(text: str) -> bytes:
+    """Pack a text; the few that most rows have are at hand."""
+    return _pack_cached(text) if len(text) <= _MAX_CACHED else _pack(text)
+
+
+def unpack_text(stored: bytes | str) -> str:
+    """Unpack a text.
+
+    Raises:
+        StoreError: the database is damaged, or a newer version wrote it.
+    """
+    if isinstance(stored, str):
+        return stored
+    return _unpack_cached(stored) if len(stored) <= _MAX_CACHED else _unpack(stored)
+
+
+class PackedText(TypeDecorator[str]):
+    """A text in few bytes; nothing can be looked for in it."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column's type: on SQLite, whose columns take any value, that of the revisions before."""
+        chosen: TypeEngine[Any] = Text() if dialect.name == "sqlite" else LargeBinary()
+        return dialect.type_descriptor(chosen)
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:  # noqa: ARG002  SQLAlchemy's signature
+        """Pack a text on its way in."""
+        return None if value is None else pack_text(value)
+
+    def process_result_value(self, value: bytes | str | None, dialect: Dialect) -> str | None:  # noqa: ARG002  SQLAlchemy's signature
+        """Unpack a text on its way out."""
+        return None if value is None else unpack_text(value)
+
+
+def _pack(text: str) -> bytes:
+    plain = text.encode()
+    deflate = _get_deflater().copy()
+    body = deflate.compress(plain) + deflate.flush()
+    return bytes([_DICTIONARY]) + body if len(body) < len(plain) else bytes([_PLAIN]) + plain
+
+
+def _unpack(stored: bytes) -> str:
+    try:
+        form, body = stored[0], stored[1:]
+        if form != _PLAIN:
+            body = zlib.decompressobj(_WINDOW_BITS, zdict=_read_dictionary(form)).decompress(body)
+        return body.decode()
+    except (IndexError, zlib.error, UnicodeDecodeError, FileNotFoundError) as error:
+        raise build_damaged_error(f"a text cannot be read: {error}") from error
+
+
+_pack_cached, _unpack_cached = lru_cache(_CACHED_TEXTS)(_pack), lru_cache(_CACHED_TEXTS)(_unpack)
+
+
+@cache
+def _get_deflater() -> zlib._Compress:
+    return zlib.compressobj(6, zlib.DEFLATED, _WINDOW_BITS, _MEMORY_LEVEL, zdict=_read_dictionary(_DICTIONARY))
+
+
+@cache
+def _read_dictionary(number: int) -> bytes:
+    return (files(__package__) / "dictionaries" / f"{number}.bin").read_bytes()

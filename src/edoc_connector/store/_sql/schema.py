@@ -25,9 +25,8 @@ from sqlalchemy import (
 
 from ..._core import LONE_HUB
 from ..state_machine import DELIVERIES, OUTGOING, RECEIPTS, StateMachine
-from .compact_types import MicrosecondTime, NumberedName
+from .compact_types import MicrosecondTime, NumberedName, PackedText
 from .compiled import StoredDate, UtcTime
-from .packed_text import PackedText
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

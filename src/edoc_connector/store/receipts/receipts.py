@@ -19,7 +19,7 @@ from .conditions import TABLE, build_unnoticed_condition
 from .queries import ReceiptQueries
 
 if TYPE_CHECKING:
-    from ..leases import Lease
+    from ..work import Lease
 
 _ANY_OF: BindParameter[Any] = bindparam("any_of", expanding=True)
 _SELECT_STATES = select(TABLE.c.id, TABLE.c.state).where(TABLE.c.id.in_(_ANY_OF))

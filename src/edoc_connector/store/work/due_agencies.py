@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Select, Table, bindparam, exists, or_, select
 
-from ._sql import TABLES, UtcTime, split_keys
-from .receipts import build_unnoticed_condition
-from .state_machine import DELIVERIES, MACHINES, OUTGOING, RECEIPTS, DeliveryState, ReceiptState
+from .._sql import TABLES, UtcTime, split_keys
+from ..receipts import build_unnoticed_condition
+from ..state_machine import DELIVERIES, MACHINES, OUTGOING, RECEIPTS, DeliveryState, ReceiptState
 
 if TYPE_CHECKING:
-    from .transaction import Tx
+    from ..transaction import Tx
 
 _JOBS = TABLES["jobs"]
 _RECEIPTS = TABLES[RECEIPTS.table_name]

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Table, and_, or_, update
 
-from .._core import get_logger, split_job_name
-from ._sql import TABLES
-from .state_machine import MACHINES, StateMachine
+from ..._core import get_logger, split_job_name
+from .._sql import TABLES
+from ..state_machine import MACHINES, StateMachine
 
 if TYPE_CHECKING:
-    from .rows import JobRow
-    from .transaction import Tx
+    from ..rows import JobRow
+    from ..transaction import Tx
 
 log = get_logger("edoc_connector.connector.clocks")
 

@@ -23,8 +23,11 @@ from sqlalchemy import (
     update,
 )
 
-from .._core import Text
-from ._sql import TABLES, CompiledStatement, Row, UtcTime
+from ..._core import Text
+from .._sql import TABLES, CompiledStatement, Row, UtcTime
+from ..rows import CONFIRM
+from ..state_machine import DELIVERIES, MACHINES, OUTGOING, RECEIPTS, DeliveryState, StateMachine
+from ..transitions import HeldRow
 from .future_times import (
     OverdueLimits,
     build_lease_condition,
@@ -32,12 +35,9 @@ from .future_times import (
     has_single_clock,
     list_attempt_conditions,
 )
-from .rows import CONFIRM
-from .state_machine import DELIVERIES, MACHINES, OUTGOING, RECEIPTS, DeliveryState, StateMachine
-from .transitions import HeldRow
 
 if TYPE_CHECKING:
-    from .transaction import Tx
+    from ..transaction import Tx
 
 _SENDING_MACHINES = (DELIVERIES, OUTGOING)  # what this side of a connector sends
 _SENDABLE_STATES = (DeliveryState.READY, DeliveryState.UNKNOWN)  # the same for both

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import and_, bindparam, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ._sql import TABLES, CompiledStatement, UtcTime
+from .._sql import TABLES, CompiledStatement, UtcTime
+from ..rows import JobRow
+from ..transitions import LeaseLost
 from .future_times import OverdueLimits, correct_jobs
-from .rows import JobRow
-from .transitions import LeaseLost
 
 if TYPE_CHECKING:
+    from ..transaction import Tx
     from .leases import Lease
-    from .transaction import Tx
 
 TABLE = TABLES["jobs"]
 JOBS_TABLE = TABLE.name  # whose rows a worker holds while it is at a job
