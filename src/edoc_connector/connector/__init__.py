@@ -5,6 +5,7 @@ from ..store import Authority, Change, DeliveryState, HubHoldings, HubRole, Rece
 from ._channels import HubChannel
 from ._context import ConnectorContext
 from ._retry import NO_ERROR, as_error_columns, compute_next_attempt, compute_next_probe, decide_retry
+from ._several import open_connectors
 from ._shared import SharedResources
 from .agencies import (
     AgencyHistory,
@@ -147,6 +148,7 @@ __all__ = [
     "measure_queue_age",
     "name_batch",
     "observe_handling",
+    "open_connectors",
     "release_leases",
     "run_checks",
 ]

@@ -196,6 +196,7 @@ def _open_store(settings: Settings, clock: SteadyClock, shared: SharedResources 
         drafts=settings.drafts(),
         archives=settings.archives(),
         databases=None if shared is None else shared.databases,
+        max_connections=settings.store.connections,
     )
 
 

@@ -15,7 +15,8 @@ class SharedResources:
     Each agency keeps what is its own: its settings, keys, spool, hub client, leases and evidence.
 
     Args:
-        max_connections: most connections to one database server at a time, for all connectors together.
+        max_connections: most connections to one database at a time, for all its connectors together, where the settings
+            (``store.connections``) do not say.
 
     Attributes:
         databases: databases by URL.

@@ -165,6 +165,7 @@ class Store:
         drafts: Path | None = None,
         archives: Path | None = None,
         databases: SharedDatabases | None = None,
+        max_connections: int | None = None,
     ) -> Store:
         """Open a store; an empty database gets its tables.
 
@@ -178,6 +179,8 @@ class Store:
             drafts: folder of packets in the making; left out, one in the spool.
             archives: folder with the files of archives of the evidence.
             databases: where other stores of this process find the same database; left out, it is this store's alone.
+            max_connections: most connections to a server at a time, 3 or more; 16 where left out. Of the stores that
+                share a database the first one's count.
 
         Raises:
             ConfigError: tasks are asked for, and the database is not PostgreSQL or procrastinate is not installed.
@@ -185,10 +188,10 @@ class Store:
                 `require_known`.
         """
         if databases is None:
-            database = Database(url, clock=clock)
+            database = Database(url, clock=clock, max_connections=max_connections)
             leave = database.close
         else:
-            database = databases.acquire(url, clock=clock)
+            database = databases.acquire(url, clock=clock, max_connections=max_connections)
             leave = partial(databases.release, url)
         try:
             files = Spool(spool, owner=owner, keys=spool_keys, drafts=drafts)
