@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,7 +26,7 @@ from .holdings import end_watch, watch_abandonment
 from .inbound import Receipt, ReceiveInterruption, ReceiveLoop
 from .lists import Lists
 from .naming import find_receipt
-from .operations import Administration
+from .operations import Administration, compare_spool
 from .sending import Sending
 from .takeover import Takeovers
 
@@ -280,7 +280,12 @@ class Connector(HandlerRegistration, Sending, Administration, Agencies, Lists, T
     @property
     def check_subject(self) -> Subject:
         """The agency, as its checks look at it."""
-        return Subject(settings=self.settings, opened=self.context, read_keys=self._signing_key.read_statuses)
+        return Subject(
+            settings=self.settings,
+            opened=self.context,
+            read_keys=self._signing_key.read_statuses,
+            read_faults=partial(compare_spool, self.context),
+        )
 
     # -- helpers
 
