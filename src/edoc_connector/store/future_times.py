@@ -137,8 +137,8 @@ def correct_jobs(tx: Tx, agency: str, limits: OverdueLimits) -> None:
             values = {"next_at": min(job.next_at, tx.now), "updated_at": tx.now}
             tx.connection.execute(update(_JOBS).where(_JOBS.c.id == job.id).values(values))
     correction, names = _compile_lease_correction(has_single_clock(tx))
-    values = {name: bounds[name] for name in names} | {"of_agency": agency, "lease_until": tx.now}
-    correction.execute_many(tx.connection, [values])
+    bound: dict[str, object] = {name: bounds[name] for name in names}
+    correction.execute_many(tx.connection, [bound | {"of_agency": agency, "lease_until": tx.now}])
 
 
 @cache

@@ -77,7 +77,8 @@ def test_a_check_that_cannot_read_hides_no_other_condition(office: Office, monke
     subject, quick = connector.check_subject, sum(check.is_quick for check in CHECKS)
     with monkeypatch.context() as patch:
         patch.setattr(
-            "edoc_connector.store.schedule._SELECT_JOBS", CompiledStatement(sqlalchemy.text("SELECT 1 FROM nowhere"))
+            "edoc_connector.store.schedule._SELECT_JOBS",
+            CompiledStatement(sqlalchemy.select(sqlalchemy.table("nowhere", sqlalchemy.column("name")))),
         )
         failed = [result.code for result in run_checks(subject, slow=False) if result.outcome is not CheckOutcome.PASS]
     assert failed == ["CHK-STORE-DOWN"]
