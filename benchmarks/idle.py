@@ -1,9 +1,12 @@
-"""What agencies cost that have nothing to do:  python benchmarks/idle.py [AGENCIES]... [--postgres] [--seconds N]
+"""What agencies cost that have nothing to do.
+
+    python benchmarks/idle.py [AGENCIES]... [--postgres] [--seconds N] [--poll N]
 
 A worker, in a process of its own, serves so many agencies of one store, each with its usual poll and checks once a
 minute; a hub of raw sockets answers that nothing waits. Once the hub was polled for each agency, the processor time
 is taken for a while, then what the process has open. A PostgreSQL takes 100 connections, as it does unless told
-otherwise.
+otherwise. Polls are as many as there are agencies, whatever is shared: with `--poll 3600` there are none while the
+worker is looked at, and what is left is everything else.
 """
 
 from __future__ import annotations
@@ -43,6 +46,7 @@ class Run:
 
     Attributes:
         opened: Seconds from its start until every connector was open.
+        opening: Processor seconds of that.
         polled: Seconds from its start until the hub was polled for each agency.
         cpu: Processor seconds of that.
         share: Of a processor, with nothing to do.
@@ -53,6 +57,7 @@ class Run:
     """
 
     opened: float
+    opening: float
     polled: float
     cpu: float
     share: float
@@ -62,7 +67,7 @@ class Run:
     connections: int
 
 
-def measure(count: int, *, seconds: float, postgres: bool) -> Run:
+def measure(count: int, *, seconds: float, postgres: bool, poll: float) -> Run:
     """Run a worker for so many agencies, and look at it for a while."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edoc-idle-")))
@@ -70,7 +75,7 @@ def measure(count: int, *, seconds: float, postgres: bool) -> Run:
         if postgres:
             url = stack.enter_context(PostgresServer(max_connections=CONNECTIONS)).create_database("store")
         hub = stack.enter_context(_QuietHub())
-        _prepare(count, folder, url, hub.url)
+        _prepare(count, folder, url, hub.url, poll)
         command = [sys.executable, __file__, "--serve", str(folder)]
         environment = os.environ | {"TMPDIR": str(folder)}
         began = time.monotonic()
@@ -80,7 +85,7 @@ def measure(count: int, *, seconds: float, postgres: bool) -> Run:
         stack.callback(process.terminate)
         if process.stdout is None or process.stdout.readline() != b"open\n":
             raise RuntimeError("the worker ended")
-        opened = time.monotonic() - began
+        opened, opening = time.monotonic() - began, _read_cpu(process.pid)
         hub.wait_for(count)
         polled, cpu = time.monotonic() - began, _read_cpu(process.pid)
         time.sleep(min(10.0, seconds))  # the first checks read every file, the later ones do not
@@ -90,6 +95,7 @@ def measure(count: int, *, seconds: float, postgres: bool) -> Run:
         place = Path(f"/proc/{process.pid}")
         return Run(
             opened=opened,
+            opening=opening,
             polled=polled,
             cpu=cpu,
             share=share,
@@ -160,7 +166,7 @@ class _QuietHub:
                 sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(_NOTHING) + _NOTHING)
 
 
-def _prepare(count: int, folder: Path, url: str, hub: str) -> None:
+def _prepare(count: int, folder: Path, url: str, hub: str, poll: float) -> None:
     """Write the keys of so many agencies, and the settings of all."""
     (folder / "secret").write_text("secret")
     (folder / "secret").chmod(0o600)
@@ -175,6 +181,7 @@ def _prepare(count: int, folder: Path, url: str, hub: str) -> None:
                 "signing": {"key": key},
                 "receive": {"policy": "any"},
                 "store": {"url": url, "spool": "spool"},
+                "worker": {"poll": poll},
             }
         )
     (folder / "settings.json").write_text(json.dumps(settings))
@@ -204,9 +211,11 @@ def main() -> None:
     parser.add_argument("agencies", type=int, nargs="*", default=[1, MANY])
     parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL instead of a file")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long the idle worker is looked at")
+    parser.add_argument("--poll", type=float, default=60.0, help="seconds between two polls for an agency")
     options = parser.parse_args()
     for count in options.agencies:
-        print(count, measure(count, seconds=options.seconds, postgres=options.postgres), flush=True)
+        run = measure(count, seconds=options.seconds, postgres=options.postgres, poll=options.poll)
+        print(count, run, flush=True)
 
 
 if __name__ == "__main__":

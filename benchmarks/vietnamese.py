@@ -77,6 +77,7 @@ PHRASES = {
     "SHA-256, file": "SHA-256, tệp",
     "python, nothing imported": "python, không import gì",
     "and first use of": "và lần đầu dùng",
+    "open, send one document, close": "mở, gửi một văn bản, đóng",
     # the gateway, and many workers
     "clients": "máy khách",
     "a page of 50 deliveries": "một trang 50 văn bản đi",

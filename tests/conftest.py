@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from lxml import etree
@@ -119,6 +120,20 @@ def postgres_url(postgres: PostgresServer, database_kind: Tables) -> Iterator[st
     """URL of a PostgreSQL database that nobody else uses."""
     with postgres.lend_database(database_kind) as url:
         yield url
+
+
+@pytest.fixture
+def count_connections(postgres_url: str) -> Callable[[], int]:
+    """Counts the connections to that database, but for the one that counts."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+    def count() -> int:
+        with psycopg.connect(postgres_url.replace("+psycopg", "")) as connection:
+            row = connection.execute(query).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    return count
 
 
 @pytest.fixture(scope="session")

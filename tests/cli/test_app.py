@@ -47,3 +47,16 @@ def test_an_example_without_arguments_says_how_it_is_used(example: Path) -> None
     assert ran.returncode == 1
     assert f"python {example.name}" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_nothing_is_looked_through_when_a_command_ends() -> None:
+    """What was loaded is kept from the collector that runs at the end; what `atexit` calls is called before."""
+    code = (
+        "import atexit, gc, sys\n"
+        "atexit.register(lambda: print('frozen:', gc.get_freeze_count() > 0))\n"
+        "from edoc_connector.cli import main\n"
+        "sys.argv = ['edoc', '--version']\n"
+        "main()\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert ran.stdout.splitlines()[-1] == "frozen: True", ran.stderr

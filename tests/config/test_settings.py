@@ -309,6 +309,7 @@ def test_organisations_and_the_directory_reach_the_policy(trusting: Callable[...
         (MINIMAL + "[receive]\nsignature_days = 0\n", "receive.signature_days: phải lớn hơn 0"),
         (MINIMAL + "[limits]\nlease = 99999999\n", "limits.lease: không được lớn hơn 86400"),
         (MINIMAL + "[worker]\nsweep = 0\n", "worker.sweep: phải từ 1 trở lên"),
+        (MINIMAL + "[store]\nconnections = 2\n", "store.connections: phải từ 3 trở lên"),
         (MINIMAL + '[receive]\npolicy = "some"\n', "receive.policy: phải là một trong 'trusted', 'valid' hoặc 'any'"),
         (
             MINIMAL + '[receive]\norganisations_others = "x"\n',

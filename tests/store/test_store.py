@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -248,3 +249,42 @@ def test_postgresql_gets_the_same_tables() -> None:
     assert any("TIMESTAMP WITH TIME ZONE" in statement for statement in statements)
     (index,) = [index for index in schema.receipts.indexes if index.unique]
     assert "WHERE message_type = 'edoc' AND state IN" in str(CreateIndex(index).compile(dialect=dialect))
+
+
+def test_small_looks_share_one_snapshot(store: Store) -> None:
+    """What a thread reads inside the block is one state, whatever others write meanwhile."""
+
+    def count_jobs() -> int:
+        with store.snapshot() as tx:
+            return len(tx.schedule.list_jobs("G22"))
+
+    def write(name: str) -> None:
+        with store.transaction() as tx:
+            tx.schedule.ensure_job("G22", name, first_at=tx.now)
+
+    with ThreadPoolExecutor(1) as other:
+        with store.common_snapshot():
+            assert count_jobs() == 0
+            other.submit(write, "poll").result()
+            assert (count_jobs(), other.submit(count_jobs).result()) == (0, 1)
+        assert count_jobs() == 1
+
+
+def test_a_look_that_fails_takes_no_other_along(store: Store) -> None:
+    """A server refuses all that follows a failure in its transaction: the next look has one of its own."""
+    with store.transaction() as tx:
+        tx.schedule.ensure_job("G22", "poll", first_at=tx.now)
+    with store.common_snapshot():
+        with pytest.raises(StoreError), store.snapshot() as tx:
+            tx.connection.execute(text("SELECT nothing FROM nowhere"))
+        with store.snapshot() as tx:
+            assert list(tx.schedule.list_jobs("G22")) == ["poll"]
+
+
+def test_two_stores_share_no_snapshot(store: Store, tmp_path: Path) -> None:
+    """A block is about one store: another one that is read inside it shows its own rows."""
+    with store.transaction() as tx:
+        tx.schedule.ensure_job("G22", "poll", first_at=tx.now)
+    url = f"sqlite:///{tmp_path / 'other.db'}"
+    with Store.open(url, spool=tmp_path / "other") as other, store.common_snapshot(), other.snapshot() as tx:
+        assert tx.schedule.list_jobs("G22") == {}

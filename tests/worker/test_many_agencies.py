@@ -78,18 +78,48 @@ def test_open_files_and_threads_do_not_grow_with_agencies(describe: Describe, tm
 
 
 def test_connections_to_a_server_do_not_grow_with_agencies(
-    describe: Describe, postgres_url: str, plain_http: None
+    describe: Describe, postgres_url: str, count_connections: Callable[[], int], plain_http: None
 ) -> None:
     """Thirty agencies that were polled are announced on one connection, and have no more than the worker may."""
     with Worker([Settings.of(one) for one in describe(MANY, postgres_url)]) as worker:
         assert all(worker.run_once().values())
         assert _count_locks(postgres_url) == MANY
-        assert _count_connections(postgres_url) <= 3
+        assert count_connections() <= 3
     assert _count_locks(postgres_url) == 0
 
 
-def _count_connections(url: str) -> int:
-    return _ask(url, "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()")
+def test_a_setting_bounds_the_connections_of_all(
+    describe: Describe, postgres_url: str, count_connections: Callable[[], int], running: Running, plain_http: None
+) -> None:
+    """Thirty agencies and four threads, that want eight and more, send and receive with three connections in all."""
+    sections = describe(MANY, postgres_url)
+    for one in sections:
+        one["worker"] = QUICK | {"concurrency": 4}
+        one["store"] |= {"connections": 3}
+    has_come = threading.Event()
+    handlers, accepted = Handlers(), set[str]()
+
+    @handlers.on_receipt
+    def handle(receipt: Receipt) -> None:
+        receipt.accept()
+        accepted.add(receipt.agency)
+        if len(accepted) == MANY:
+            has_come.set()
+
+    with Worker([Settings.of(one) for one in sections], handlers=handlers) as worker:
+        parties = [Organization(id=one["agency"]["id"], name=one["agency"]["name"]) for one in sections]
+        for number, (connector, recipient) in enumerate(
+            zip(worker.connectors, [*parties[1:], parties[0]], strict=True)
+        ):
+            connector.queue(sample_document(sender=parties[number], recipients=(recipient,), number=str(number)))
+        most = 0
+        with running(worker):
+            for _ in range(int(PATIENCE / 0.05)):
+                most = max(most, count_connections())
+                if has_come.wait(0.05):
+                    break
+        assert has_come.is_set()
+        assert 2 <= most <= 3
 
 
 def _count_locks(url: str) -> int:
@@ -98,10 +128,6 @@ def _count_locks(url: str) -> int:
         "SELECT count(DISTINCT l.classid) FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
         "WHERE a.datname = %s AND l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted"
     )
-    return _ask(url, query)
-
-
-def _ask(url: str, query: str) -> int:
     with psycopg.connect(url.replace("+psycopg", "")) as connection:
         row = connection.execute(query, (make_url(url).database,)).fetchone()
     assert row is not None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import gc
 import logging
 import re
 import sys
@@ -185,6 +187,8 @@ def _set_up_logging(
 
 def main() -> None:
     """Run the command; an error is a line in each language and an exit code, not a traceback."""
+    # What was loaded is needed until the end, where Python would look through all of it for something to free.
+    atexit.register(gc.freeze)
     use_utf8()
     report_as_json(False)
     try:

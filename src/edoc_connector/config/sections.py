@@ -325,6 +325,8 @@ class StoreSettings(Section):
         spool_old_keys: references to the keys of packets that were encrypted before.
         drafts: folder for packets in the making, which are not encrypted yet; left out, one in `spool`. A folder in
             memory keeps them off the disk.
+        connections: most connections of a program to the PostgreSQL server at a time; left out, 16, and of a worker for
+            several agencies 2 for each thread and 11.
     """
 
     url: str = "sqlite:///edoc.db"
@@ -333,6 +335,7 @@ class StoreSettings(Section):
     spool_key: SecretRef | None = None
     spool_old_keys: tuple[SecretRef, ...] = ()
     drafts: Path | None = None
+    connections: Annotated[int, Field(ge=3, le=1000)] | None = None
 
     @model_validator(mode="after")
     def _refuse_drafts_without_key(self) -> Self:

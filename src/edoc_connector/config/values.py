@@ -161,6 +161,7 @@ class StoreValues(TypedDict, total=False):
     spool_key: Secret
     spool_old_keys: Sequence[Secret]
     drafts: PathLike
+    connections: int
 
 
 class EvidenceValues(TypedDict, total=False):

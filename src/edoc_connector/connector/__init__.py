@@ -33,7 +33,7 @@ from .checks import (
     measure_queue_age,
     run_checks,
 )
-from .connector import Connector
+from .connector import Connector, open_connectors
 from .delivery import Delivery, RecipientState, TimelineEntry
 from .handlers import HandlerRegistration, Handlers
 from .holdings import OtherStore, release_leases
@@ -147,6 +147,7 @@ __all__ = [
     "measure_queue_age",
     "name_batch",
     "observe_handling",
+    "open_connectors",
     "release_leases",
     "run_checks",
 ]

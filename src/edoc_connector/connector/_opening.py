@@ -193,6 +193,7 @@ def _open_store(settings: Settings, clock: SteadyClock, shared: SharedResources 
         drafts=settings.drafts(),
         archives=settings.archives(),
         databases=None if shared is None else shared.databases,
+        max_connections=settings.store.connections,
     )
 
 
@@ -202,7 +203,8 @@ class SharedResources:
     Each agency keeps what is its own: its settings, keys, spool, hub client, leases and evidence.
 
     Args:
-        max_connections: most connections to one database server at a time, for all connectors together.
+        max_connections: most connections to one database at a time, for all its connectors together, where the settings
+            (``store.connections``) do not say.
 
     Attributes:
         databases: databases by URL.

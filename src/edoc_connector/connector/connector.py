@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
-from functools import cache
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,7 +27,7 @@ from .holdings import end_watch, watch_abandonment
 from .inbound import Receipt, ReceiveInterruption, ReceiveLoop
 from .lists import Lists
 from .naming import find_receipt
-from .operations import Administration
+from .operations import Administration, compare_spool
 from .sending import Sending
 from .takeover import Takeovers
 
@@ -280,7 +281,12 @@ class Connector(HandlerRegistration, Sending, Administration, Agencies, Lists, T
     @property
     def check_subject(self) -> Subject:
         """The agency, as its checks look at it."""
-        return Subject(settings=self.settings, opened=self.context, read_keys=self._signing_key.read_statuses)
+        return Subject(
+            settings=self.settings,
+            opened=self.context,
+            read_keys=self._signing_key.read_statuses,
+            read_faults=partial(compare_spool, self.context),
+        )
 
     # -- helpers
 
@@ -325,3 +331,22 @@ def log_passing_error(error: EdocError, seconds: float) -> None:
 def _warn_of_policy_any(agency: str, store_url: str) -> None:  # noqa: ARG001  they tell configurations apart
     """Warn of a policy that lets everything in, once per process and configuration."""
     log.warning(POLICY_ANY.en, extra=ABOUT_SETTINGS)
+
+
+@contextmanager
+def open_connectors(agencies: Sequence[Settings]) -> Iterator[tuple[Connector, ...]]:
+    """Open a connector for each agency; those of several share what can be shared.
+
+    Args:
+        agencies: the settings of each.
+
+    Raises:
+        ConfigError: settings cannot be used.
+        SigningError: what they name as a key is no key's URI.
+        StoreError: a store cannot be opened.
+    """
+    with ExitStack() as stack:
+        shared = SharedResources() if len(agencies) > 1 else None
+        if shared is not None:
+            stack.callback(shared.close)
+        yield tuple(stack.enter_context(Connector(settings, shared=shared)) for settings in agencies)

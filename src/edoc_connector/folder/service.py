@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 from .._core import StopFlag
 from ..config import Settings
-from ..connector import Connector
+from ..connector import Connector, open_connectors
 from ..errors import ConfigError
 from ..worker import Worker, open_worker
 from .watcher import FolderWatcher, build_no_folder_error
@@ -93,12 +93,12 @@ class FolderService:
 
     @contextmanager
     def _open_connectors(self) -> Iterator[tuple[Sequence[Connector], Worker | None]]:
-        with ExitStack() as stack:
-            if self._agencies[0].watch_folder.worker:
-                worker = stack.enter_context(open_worker(self._agencies))
+        if self._agencies[0].watch_folder.worker:
+            with open_worker(self._agencies) as worker:
                 yield worker.connectors, worker
-            else:
-                yield [stack.enter_context(Connector(settings)) for settings in self._agencies], None
+        else:
+            with open_connectors(self._agencies) as connectors:
+                yield connectors, None
 
 
 def _look_at_all(watchers: Sequence[FolderWatcher]) -> bool:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from .._core import Text, get_logger, is_loopback, parse_address
 from .._serving import HttpProgram, run_beside
 from ..config import GatewaySettings, Settings
-from ..connector import Connector
+from ..connector import open_connectors
 from ..worker import open_worker
 from .app import build_app
 from .idempotency import forget_old_answers
@@ -67,8 +67,8 @@ class Gateway(HttpProgram):
     def _open_offices(self) -> Iterator[Offices]:
         """Open the agencies' connectors; with a worker that runs beside, where the settings want one."""
         if not self._settings.worker:
-            with ExitStack() as stack:
-                yield Offices([stack.enter_context(Connector(settings)) for settings in self._agencies])
+            with open_connectors(self._agencies) as connectors:
+                yield Offices(connectors)
             return
         with open_worker(self._agencies) as worker, run_beside(worker.run, worker.stop, "edoc-worker"):
             yield Offices(worker.connectors)

@@ -17,6 +17,9 @@ from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
 from .log import EvidenceWriter
 from .maintenance import Announcer
 
+_MAX_CONNECTIONS = 16  # where nothing else is said
+_ANNOUNCING = 1  # of them, which the announcer has for itself
+
 
 class Database:
     """An open database: its engine, its connections, and how transactions begin and are linked to the evidence.
@@ -24,7 +27,7 @@ class Database:
     Args:
         url: as for `Store.open`.
         clock: gives the time that a log of the evidence is opened at, aware UTC.
-        max_connections: most connections to a server at a time; as many as SQLAlchemy's pool has where left out.
+        max_connections: most connections to a server at a time, 3 or more; 16 where left out.
 
     Attributes:
         announcer: announces the agencies of its stores on the server.
@@ -35,8 +38,9 @@ class Database:
     """
 
     def __init__(self, url: str, *, clock: Callable[[], datetime], max_connections: int | None = None) -> None:
-        self.engine = make_engine(url, max_connections=max_connections)
-        self.connections = connections = select_connection_source(self.engine)
+        pooled = (max_connections or _MAX_CONNECTIONS) - _ANNOUNCING
+        self.engine = make_engine(url, max_connections=pooled)
+        self.connections = connections = select_connection_source(self.engine, max_connections=pooled)
         self.announcer = Announcer(self.engine)
         is_file = isinstance(connections, SqliteConnectionSource)
         self.evidence = EvidenceWriter(connections, clock=clock, in_commit=is_file)
@@ -63,7 +67,8 @@ class SharedDatabases:
     """Databases by their URL, each open as long as a store of this process uses it. Safe to share between threads.
 
     Args:
-        max_connections: most connections to one server at a time, for all stores together.
+        max_connections: most connections to one database at a time, for all its stores together, where the first of
+            them does not say.
     """
 
     def __init__(self, *, max_connections: int | None = None) -> None:
@@ -71,21 +76,20 @@ class SharedDatabases:
         self._lock = make_lock()
         self._open: dict[str, tuple[Database, int]] = {}
 
-    def acquire(self, url: str, *, clock: Callable[[], datetime]) -> Database:
+    def acquire(self, url: str, *, clock: Callable[[], datetime], max_connections: int | None = None) -> Database:
         """Take part in a database, which is opened for the first store.
 
         Args:
             url: as for `Store.open`; another spelling is another database.
             clock: as for `Database`; that of the first store counts.
+            max_connections: as for `Database`, too.
 
         Raises:
             StoreError: the URL cannot be used.
         """
         with self._lock:
-            database, users = self._open.get(url) or (
-                Database(url, clock=clock, max_connections=self._max_connections),
-                0,
-            )
+            bound = max_connections or self._max_connections
+            database, users = self._open.get(url) or (Database(url, clock=clock, max_connections=bound), 0)
             self._open[url] = database, users + 1
             return database
 

@@ -35,6 +35,7 @@ from .transaction import Tx
 _PLACE_ON_SERVER = "SELECT oid, current_schema() FROM pg_database WHERE datname = current_database()"
 
 _person: ContextVar[str | None] = ContextVar("edoc_person", default=None)
+_common: ContextVar[CommonSnapshot | None] = ContextVar("edoc_common_snapshot", default=None)
 
 
 class Store:
@@ -165,6 +166,7 @@ class Store:
         drafts: Path | None = None,
         archives: Path | None = None,
         databases: SharedDatabases | None = None,
+        max_connections: int | None = None,
     ) -> Store:
         """Open a store; an empty database gets its tables.
 
@@ -178,6 +180,8 @@ class Store:
             drafts: folder of packets in the making; left out, one in the spool.
             archives: folder with the files of archives of the evidence.
             databases: where other stores of this process find the same database; left out, it is this store's alone.
+            max_connections: most connections to a server at a time, 3 or more; 16 where left out. Of the stores that
+                share a database the first one's count.
 
         Raises:
             ConfigError: tasks are asked for, and the database is not PostgreSQL or procrastinate is not installed.
@@ -185,10 +189,10 @@ class Store:
                 `require_known`.
         """
         if databases is None:
-            database = Database(url, clock=clock)
+            database = Database(url, clock=clock, max_connections=max_connections)
             leave = database.close
         else:
-            database = databases.acquire(url, clock=clock)
+            database = databases.acquire(url, clock=clock, max_connections=max_connections)
             leave = partial(databases.release, url)
         try:
             files = Spool(spool, owner=owner, keys=spool_keys, drafts=drafts)
@@ -290,14 +294,31 @@ class Store:
             "còn trong bằng chứng.",
         )
 
-    def snapshot(self) -> StoreSnapshot:
+    def snapshot(self) -> StoreSnapshot | CommonSnapshot:
         """Begin a transaction that reads one consistent state.
 
         Raises:
             StoreError: it cannot be read.
         """
         self._watch.require_unrefused()
-        return StoreSnapshot(self, self._connections)
+        common = _common.get()
+        return common if common is not None and common.is_of(self) else StoreSnapshot(self, self._connections)
+
+    @contextmanager
+    def common_snapshot(self) -> Iterator[None]:
+        """Have all snapshots that this thread begins inside the block be one: many small looks for one transaction.
+
+        Once reading fails there, each snapshot is one of its own again.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        with self.snapshot() as tx:
+            token = _common.set(CommonSnapshot(self, tx))
+            try:
+                yield
+            finally:
+                _common.reset(token)
 
 
 def _prepare(engine: Engine, files: Spool) -> bool:
@@ -394,4 +415,32 @@ class StoreSnapshot:
         except DRIVER_ERRORS as failure:
             raise as_store_error(failure) from failure
         if isinstance(error, (*DRIVER_ERRORS, UnicodeEncodeError)):
+            raise as_typed_error(error) from error
+
+
+class CommonSnapshot:
+    """A snapshot that is begun already, and goes on when a block that reads from it ends.
+
+    Args:
+        store: the store.
+        tx: its transaction.
+    """
+
+    def __init__(self, store: Store, tx: Tx) -> None:
+        self._store = store
+        self._tx = tx
+        self._has_failed = False
+
+    def is_of(self, store: Store) -> bool:
+        """Whether it shows a store, and can be read."""
+        return store is self._store and not self._has_failed
+
+    def __enter__(self) -> Tx:
+        return self._tx
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, (*DRIVER_ERRORS, UnicodeEncodeError)):
+            self._has_failed = True  # a server refuses everything that follows in the same transaction
             raise as_typed_error(error) from error

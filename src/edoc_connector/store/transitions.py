@@ -258,10 +258,8 @@ class Transitions:
 
     def has_rows(self, machine: StateMachine, agency: str) -> bool:
         """Whether there is any row of an agency."""
-        table = TABLES[machine.table_name]
-        return (
-            self._tx.connection.execute(select(table.c.id).where(table.c.agency == agency).limit(1)).first() is not None
-        )
+        query = _compile_presence_query(TABLES[machine.table_name])
+        return query.fetch_first(self._tx.connection, {"agency": agency}) is not None
 
     def count_by_state(self, machine: StateMachine, agency: str) -> dict[str, int]:
         """Count an agency's rows by state."""
@@ -358,6 +356,12 @@ def _compile_update_returning_row(table: Table, fenced: bool) -> CompiledStateme
 def _compile_update_many(table: Table, fenced: bool) -> CompiledStatement:
     """Compile the update of many rows in a state, and held; returns none."""
     return CompiledStatement(_build_guarded_update(table, fenced))
+
+
+@cache
+def _compile_presence_query(table: Table) -> CompiledStatement:
+    """Compile the query for any row of an agency."""
+    return CompiledStatement(select(table.c.id).where(table.c.agency == bindparam("agency")).limit(1))
 
 
 def _build_guarded_update(table: Table, fenced: bool) -> Update:

@@ -31,7 +31,7 @@ _FOLLOW_UP_JOBS = {
     Job.TRANSMIT: (Job.TRANSMIT, Job.REPORT),
 }
 _CONNECTIONS_PER_THREAD = 2  # one that reads while another one writes
-_FURTHER_CONNECTIONS = 10  # for checks, leases, acknowledgements and whoever asks how the worker is
+_FURTHER_CONNECTIONS = 11  # for checks, leases, announcements, acknowledgements and whoever asks how the worker is
 FAILURE_REST_SECONDS = 5.0  # rest after a failure that is noted nowhere: a store that is away, a mistake of ours
 
 

@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy
+from sqlalchemy import Connection
 
-from edoc_connector.connector import CHECKS, AsyncConnector, CheckOutcome
+from edoc_connector._core import Text
+from edoc_connector.connector import CHECKS, AsyncConnector, CheckOutcome, run_checks
+from edoc_connector.store._sql import CompiledStatement
 from edoc_connector.testing.hub import RunningHub
 
 if TYPE_CHECKING:
@@ -49,3 +53,37 @@ async def test_checks_can_be_awaited(settings: SettingsOf, hub: RunningHub) -> N
     async with AsyncConnector.open(settings("G22")) as connector:
         assert len(await connector.checks(remote=True)) == len(CHECKS)
         assert len(await connector.checks()) == len([check for check in CHECKS if not check.is_remote])
+
+
+def test_quick_checks_read_one_state_of_the_store(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One transaction is enough for all that read a few rows, however many checks there are."""
+    connector = office("G22")
+    connections, begun = connector.context.store._connections, list[bool]()
+    begin = connections.begin
+
+    def count(*, write: bool) -> Connection:
+        begun.append(write)
+        return begin(write=write)
+
+    monkeypatch.setattr(connections, "begin", count)
+    results = run_checks(connector.check_subject, slow=False)
+    assert len(results) > 30
+    assert begun == [False]
+
+
+def test_a_check_that_cannot_read_hides_no_other_condition(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one meets an error of the database, the others go on; where the store is away, each says so."""
+    connector = office("G22")
+    subject, quick = connector.check_subject, sum(check.is_quick for check in CHECKS)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "edoc_connector.store.work.schedule._SELECT_JOBS",
+            CompiledStatement(sqlalchemy.select(sqlalchemy.table("nowhere", sqlalchemy.column("name")))),
+        )
+        failed = [result.code for result in run_checks(subject, slow=False) if result.outcome is not CheckOutcome.PASS]
+    assert failed == ["CHK-STORE-DOWN"]
+    connector.context.store._connections._loss = Text("it is gone", "đã mất")  # type: ignore[attr-defined]
+    connector.context.store._connections._file_identity = (0, 0)  # type: ignore[attr-defined]
+    outcomes = [result.outcome for result in run_checks(subject, slow=False)]
+    assert len(outcomes) == quick
+    assert outcomes.count(CheckOutcome.UNKNOWN) > quick / 2

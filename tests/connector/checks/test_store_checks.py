@@ -186,3 +186,13 @@ def test_a_restore_that_nobody_ended(office: Office, hub: RunningHub, find: Find
     assert find(connector, "CHK-RESTORE") is WARN
     connector.finish_restore()
     assert find(connector, "CHK-RESTORE") is PASS
+
+
+def test_a_file_in_the_making_that_is_gone_meanwhile(
+    office: Office, tmp_path: Path, find: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Agencies that share a spool try it at the same time: a file that another one has removed is no trouble."""
+    connector = office("H29.05")
+    spool = connector.context.store.spool
+    monkeypatch.setattr(type(spool), "list_drafts", lambda _: [spool.root / "drafts" / "gone.part"])
+    assert find(connector, "CHK-SPOOL-ORPHANS") is PASS

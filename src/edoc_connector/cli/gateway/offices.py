@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,11 +46,11 @@ def load_agencies(config: Path, codes: Sequence[str] | None) -> tuple[Settings, 
 def open_offices(config: Path, codes: Sequence[str] | None) -> Iterator[Offices]:
     """Open some agencies of a configuration."""
     require_gateway()
-    from ...connector import Connector
+    from ...connector import open_connectors
     from ...gateway import Offices
 
-    with ExitStack() as stack:
-        yield Offices([stack.enter_context(Connector(settings)) for settings in load_agencies(config, codes)])
+    with open_connectors(load_agencies(config, codes)) as connectors:
+        yield Offices(connectors)
 
 
 @contextmanager

@@ -112,6 +112,11 @@ class Check:
     is_slow: bool = False
     is_remote: bool = False
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether a look takes no longer than a few statements."""
+        return not self.is_slow and not self.is_remote
+
     def examine(self, subject: Subject) -> CheckResult:
         """Look whether the condition is there."""
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..._core import Text, is_open_to_others
 from ...errors import StoreError
 from ...store import SCHEMA_REVISION, read_store_revision, translate_driver_errors
-from ..operations import compare_spool, find_other_store
+from ..operations import find_other_store
 from .check import Check, CheckSeverity, Values, describe_count
 from .subject import Subject
 
@@ -110,11 +110,11 @@ def _find_open_data(subject: Subject) -> Values | None:
 
 
 def _find_orphans(subject: Subject) -> Values | None:
-    return describe_count(sum(fault.kind in ("orphan", "draft") for fault in compare_spool(subject.context)))
+    return describe_count(sum(fault.kind in ("orphan", "draft") for fault in subject.read_faults()))
 
 
 def _find_missing(subject: Subject) -> Values | None:
-    return describe_count(sum(fault.kind == "missing" for fault in compare_spool(subject.context)))
+    return describe_count(sum(fault.kind == "missing" for fault in subject.read_faults()))
 
 
 STORE_CHECKS = (

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -135,12 +136,12 @@ class FolderLocks(ForkAware):
 
     def _find_other(self, name: str, key: str) -> str | None:
         """Find who holds a lock for something else: here, or in another list."""
-        lines = [line for list_ in (self._held.values(), self._read_others()) for line in list_]
-        for line in lines:
-            found_name, found_key, holder = _parse(line, self._folder)
-            if found_name == name and found_key != key:
-                return holder
-        return None
+        ours = ((held.name, held.key, held.holder) for held in self._held)
+        theirs = (_parse(line, self._folder) for line in self._read_others())
+        # every line of the others is read: a list that cannot be may hold the lock
+        found = [holder for list_ in (ours, theirs) for its_name, its_key, holder in list_
+                 if its_name == name and its_key != key]  # fmt: skip
+        return found[0] if found else None
 
     def _read_others(self) -> Iterator[bytes]:
         for name in os.listdir(self._folder):  # noqa: PTH208  names are enough, and a spool has many
@@ -250,6 +251,7 @@ def _read_list(path: Path) -> list[bytes]:
         os.close(descriptor)
 
 
+@lru_cache(maxsize=4096)  # each of hundreds of agencies reads the same list
 def _parse(line: bytes, folder: Path) -> tuple[str, str, str]:
     try:
         name, key, holder = json.loads(line)

@@ -258,7 +258,12 @@ def _find_orphans(
 
 
 def _is_old(path: Path) -> bool:
-    return time.time() - path.stat().st_mtime > _MIN_AGE_SECONDS
+    """Whether a file lies there longer than one in the making would; one that is gone meanwhile does not."""
+    try:
+        modified_at = path.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return time.time() - modified_at > _MIN_AGE_SECONDS
 
 
 def _check_packet(

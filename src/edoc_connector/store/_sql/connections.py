@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine
@@ -21,6 +22,7 @@ from sqlalchemy import Connection, Engine
 from ..._core import FileQueue, ForkAware, Text, get_logger, notice_fork, watch_forks
 from ...errors import StoreError
 from .compiled import execute_directly
+from .connection_limit import ConnectionLimit
 from .engine import (
     BUSY_SECONDS,
     DRIVER_ERRORS,
@@ -73,11 +75,16 @@ class ConnectionSource(Protocol):
     def close(self) -> None: ...
 
 
-def select_connection_source(engine: Engine) -> ConnectionSource:
-    """Select the source that suits an engine."""
-    return (
-        SqliteConnectionSource(engine) if engine.url.get_backend_name() == "sqlite" else PooledConnectionSource(engine)
-    )
+def select_connection_source(engine: Engine, *, max_connections: int) -> ConnectionSource:
+    """Select the source that suits an engine.
+
+    Args:
+        engine: opens connections.
+        max_connections: most of them to a server at a time; the engine's pool has so many.
+    """
+    if engine.url.get_backend_name() == "sqlite":
+        return SqliteConnectionSource(engine)
+    return PooledConnectionSource(engine, max_connections=max_connections)
 
 
 class SqliteConnectionSource(ForkAware):
@@ -292,16 +299,20 @@ class PooledConnectionSource(ForkAware):
 
     Args:
         engine: has the pool.
+        max_connections: connections of the pool, 2 or more.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, max_connections: int) -> None:
         self._engine = engine
+        self._max_connections = max_connections
         self._closed = False
+        self._limit = ConnectionLimit(max_connections)
         watch_forks(self)
 
     def renew_after_fork(self) -> None:
         """Begin with an empty pool; the parent's connections are neither used nor closed."""
         self._engine.dispose(close=False)
+        self._limit = ConnectionLimit(self._max_connections)
 
     @property
     def is_lost(self) -> bool:
@@ -312,10 +323,10 @@ class PooledConnectionSource(ForkAware):
         """Begin a transaction on a connection of the pool.
 
         Raises:
-            StoreError: the server cannot be reached.
+            StoreError: the server cannot be reached, or all connections stay in use.
         """
         notice_fork()
-        return begin_transaction(self._engine, write=write)
+        return self._limit.open(partial(begin_transaction, self._engine, write=write))
 
     def commit(self, connection: Connection) -> None:
         """Commit a transaction: its writes are on the server's disk."""
@@ -323,18 +334,22 @@ class PooledConnectionSource(ForkAware):
             with connection:
                 connection.commit()
         finally:
-            self._close_returned()
+            self._note_return(connection)
 
     def rollback(self, connection: Connection) -> None:
         """Roll a transaction back, or end one that only read."""
         try:
             connection.close()
         finally:
-            self._close_returned()
+            self._note_return(connection)
 
     def close(self) -> None:
         """Close every connection; one that is in use is closed when it comes back."""
         self._closed = True
+        self._close_returned()
+
+    def _note_return(self, connection: Connection) -> None:
+        self._limit.note_return(connection)
         self._close_returned()
 
     def _close_returned(self) -> None:

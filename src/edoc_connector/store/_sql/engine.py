@@ -27,7 +27,8 @@ CONNECT_SECONDS = 10
 LOCK_SECONDS = 20
 LOCK_ATTEMPTS = 3
 RECONNECT_SECONDS = 10.0
-_KEPT_CONNECTIONS = 5  # to a server, while nobody uses them
+_MAX_CONNECTIONS = 15  # to a server, where nothing else is said
+_KEPT_CONNECTIONS = 5  # of these, while nobody uses them
 
 _LOCKED = Text(
     "the store is locked by another program; nothing changed. Try again; if it stays so, look for a program that keeps "
@@ -113,12 +114,12 @@ _MESSAGE_BY_ERRNO: Mapping[int, Text] = {
 }
 
 
-def make_engine(url: str, *, max_connections: int | None = None) -> Engine:
+def make_engine(url: str, *, max_connections: int = _MAX_CONNECTIONS) -> Engine:
     """Make an engine for ``sqlite:///path`` or ``postgresql+psycopg://…``.
 
     Args:
         url: the database.
-        max_connections: most connections to a server at a time; as many as SQLAlchemy's pool has where left out.
+        max_connections: most connections to a server at a time.
 
     Raises:
         StoreError: the URL is none that SQLAlchemy knows, or names a database in memory.
@@ -126,13 +127,12 @@ def make_engine(url: str, *, max_connections: int | None = None) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
-            pool = {} if max_connections is None else {"max_overflow": max(0, max_connections - _KEPT_CONNECTIONS)}
             return create_engine(
                 parsed,
                 pool_pre_ping=True,
-                pool_size=_KEPT_CONNECTIONS,
+                pool_size=min(_KEPT_CONNECTIONS, max_connections),
+                max_overflow=max(0, max_connections - _KEPT_CONNECTIONS),
                 connect_args=_build_postgresql_arguments(parsed),
-                **pool,
             )
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         # The URL may hold a password: neither it nor the error's own text is repeated.

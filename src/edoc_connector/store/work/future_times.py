@@ -12,15 +12,16 @@ What is not believed is due at once, or free. Nothing is sent blindly by that: a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Table, and_, or_, update
+from sqlalchemy import ColumnElement, Table, and_, bindparam, or_, update
 
 from ..._core import get_logger, split_job_name
-from .._sql import TABLES
+from .._sql import TABLES, CompiledStatement, UtcTime
 from ..state_machine import MACHINES, StateMachine
 
 if TYPE_CHECKING:
@@ -135,8 +136,18 @@ def correct_jobs(tx: Tx, agency: str, limits: OverdueLimits) -> None:
             log.error("%s of %s waited for a time that a wrong clock had written; it is due now", job.job, agency)
             values = {"next_at": min(job.next_at, tx.now), "updated_at": tx.now}
             tx.connection.execute(update(_JOBS).where(_JOBS.c.id == job.id).values(values))
-    is_wrong = build_lease_condition(_JOBS, bounds, has_single_clock=has_single_clock(tx))
-    tx.connection.execute(update(_JOBS).where(_JOBS.c.agency == agency, is_wrong).values(lease_until=tx.now))
+    correction, names = _compile_lease_correction(has_single_clock(tx))
+    bound: dict[str, object] = {name: bounds[name] for name in names}
+    correction.execute_many(tx.connection, [bound | {"of_agency": agency, "lease_until": tx.now}])
+
+
+@cache
+def _compile_lease_correction(is_single_clock: bool) -> tuple[CompiledStatement, Sequence[str]]:
+    """Compile what frees jobs whose lease is not believed; with the names of the bounds that it looks at."""
+    names = ("lease",) if is_single_clock else ("lease", "written", "longest_lease")
+    bounds = {name: bindparam(name, type_=UtcTime()) for name in names}
+    is_wrong = build_lease_condition(_JOBS, bounds, has_single_clock=is_single_clock)
+    return CompiledStatement(update(_JOBS).where(_JOBS.c.agency == bindparam("of_agency"), is_wrong)), names
 
 
 def is_job_overdue(job: JobRow, limits: OverdueLimits, bounds: Mapping[str, datetime]) -> bool:

@@ -40,6 +40,10 @@ _SELECT_JOBS = CompiledStatement(
     _OF_AGENCY.where(~TABLE.c.job.startswith(_LISTED, autoescape=True)).order_by(TABLE.c.job)
 )
 
+_BY_ID = update(TABLE).where(TABLE.c.id == bindparam("row_id"))
+_CLAIM = CompiledStatement(_BY_ID)
+_FINISH = CompiledStatement(_BY_ID.where(TABLE.c.fence == bindparam("held_fence")))
+
 _ERROR_COLUMNS = ("error_code", "error_text", "error_vi")
 
 
@@ -124,7 +128,7 @@ class Schedule:
             "fence": row["fence"] + 1,
             "updated_at": self._tx.now,
         }
-        self._tx.connection.execute(update(TABLE).where(TABLE.c.id == row["id"]).values(values))
+        _CLAIM.execute_many(self._tx.connection, [{"row_id": row["id"], **values}])
         return JobRow.from_row({**row, **values})
 
     def finish_job(
@@ -151,8 +155,8 @@ class Schedule:
         values |= error or dict.fromkeys(_ERROR_COLUMNS)
         if failures == 0:
             values["succeeded_at"] = self._tx.now
-        update_held = update(TABLE).where(TABLE.c.id == row.id, TABLE.c.fence == row.fence).values(values)
-        if self._tx.connection.execute(update_held).rowcount != 1:
+        keys = {"row_id": row.id, "held_fence": row.fence}
+        if _FINISH.execute_many(self._tx.connection, [keys | values]) != 1:
             raise LeaseLost(
                 f"the job {row.job} of {row.agency} was taken over by another worker.",
                 vi=f"Việc {row.job} của {row.agency} đã được tiến trình khác nhận.",
