@@ -128,6 +128,89 @@ def test_a_folder_that_cannot_be_written_to_is_gone_on_without(tmp_path: Path) -
     assert not queue.acquire(PATIENCE)
 
 
+def test_one_that_hangs_is_waited_for_once(
+    queue: FileQueue, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A program that is stopped with the turn, or at the gate, holds others up once and not at each of their writes."""
+    other = FileQueue(path)
+    assert other.acquire(PATIENCE)
+    assert not queue.acquire(file_locks_module._HANGING_SECONDS)
+    assert ["seems to hang" in record.message for record in caplog.records] == [True]
+    monkeypatch.setattr(file_locks_module, "try_lock", lambda _: pytest.fail("it was waited for again"))
+    assert not queue.acquire(PATIENCE)
+    other.release()
+    other.close()
+
+
+def test_a_turn_that_was_never_given_back_is_waited_for_once(queue: FileQueue) -> None:
+    """The same where it is a thread of this program that did not: it was interrupted between two lines."""
+    assert queue.acquire(PATIENCE)
+    assert not queue.acquire(file_locks_module._HANGING_SECONDS)
+    queue._mutex = threading.Lock()
+    assert not queue.acquire(PATIENCE)
+
+
+@pytest.mark.parametrize("name", ["gate", "turn"])
+def test_a_lock_that_cannot_be_given_back_ends_all_the_same(
+    queue: FileQueue, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """A share that is away refuses that: whoever has the turn goes on, and no lock stays behind."""
+    real = file_locks_module.unlock
+
+    def refuse(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().name.endswith(name):
+            raise OSError(37, "No locks available")
+        real(descriptor)
+
+    monkeypatch.setattr(file_locks_module, "unlock", refuse)
+    assert queue.acquire(PATIENCE) is (name == "turn")
+    if name == "turn":
+        queue.release()
+    assert ["No locks available" in record.message for record in caplog.records] == [True]
+    monkeypatch.undo()
+    other = FileQueue(path)
+    assert other.acquire(PATIENCE)
+    other.release()
+    other.close()
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_who_is_interrupted_while_it_waits_leaves_no_lock(
+    queue: FileQueue, path: Path, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    """Ctrl-C right after the system gave the lock, of the gate or the turn: a shell that lives on holds up nobody."""
+    real, calls = file_locks_module.try_lock, list[int]()
+
+    def interrupt(descriptor: int) -> bool:
+        calls.append(descriptor)
+        assert real(descriptor)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return True
+
+    monkeypatch.setattr(file_locks_module, "try_lock", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        queue.acquire(PATIENCE)
+    monkeypatch.undo()
+    other = FileQueue(path)
+    assert other.acquire(PATIENCE)
+    other.release()
+    other.close()
+    assert queue.acquire(PATIENCE)
+    queue.release()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+def test_files_that_root_makes_are_the_databases_owners(queue: FileQueue, path: Path) -> None:
+    """A command that root ran before the service started does not keep the service's user out."""
+    path.touch()
+    os.chown(path, 65534, 65534)
+    assert queue.acquire(PATIENCE)
+    queue.release()
+    found = [path.with_name(f"{path.name}-{name}").stat() for name in ("gate", "turn")]
+    assert [(one.st_uid, one.st_gid, one.st_mode & 0o777) for one in found] == [(65534, 65534, 0o600)] * 2
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks there")
 @pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
 def test_a_child_has_no_turn_and_takes_none_away(queue: FileQueue, path: Path) -> None:
@@ -157,3 +240,18 @@ def test_a_closed_queue_leaves_no_file_open(path: Path) -> None:
         if is_held:
             queue.release()
         assert sum(1 for _ in Path("/proc/self/fd").iterdir()) == before
+
+
+def test_one_that_is_closed_while_it_is_waited_for_leaves_no_file_open(queue: FileQueue, path: Path) -> None:
+    """Nor one whose turn does not come after that."""
+    assert queue.acquire(PATIENCE)
+    before = sum(1 for _ in Path("/proc/self/fd").iterdir())
+    waiting = FileQueue(path)
+    waiter = threading.Thread(target=lambda: waiting.acquire(0.5))
+    waiter.start()
+    while not waiting._mutex.locked():
+        time.sleep(0.001)
+    waiting.close()
+    waiter.join(PATIENCE)
+    assert sum(1 for _ in Path("/proc/self/fd").iterdir()) == before
+    queue.release()

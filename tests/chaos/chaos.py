@@ -56,6 +56,7 @@ STORM_PACE = {"poll": 0.5, "idle": 0.1}
 CALM_PACE = {"poll": 1.0, "idle": 0.5}  # workers that look at a store all the time keep the clerks out of it
 HEARTBEAT_SECONDS = 15.0
 STOP_SECONDS = LEASE * 1.5
+BATCH_SHARE = 0.4  # of the documents, which their clerk gives to `send_many` with whatever else is due
 PACKETS_PER_COPY = 4.2
 """How many packets come of a document for a recipient, on average: it, its statuses, and what is asked about it."""
 
@@ -186,6 +187,7 @@ def write_tasks(
                 "sender": dice.choice(list(OFFICES[office])),
                 "to": dice.sample(others, dice.choice((1, 1, 2))),
                 "then": dice.choices(("", "take_back", "recall", "update"), (70, 10, 10, 10))[0],
+                "in_batch": dice.random() < BATCH_SHARE,
                 "names": NAMES,
                 "day": day,
                 "not_before": began + seconds * number / documents,

@@ -25,6 +25,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from edoc_connector._core import StopFlag
 from edoc_connector.client import HubClient
 from edoc_connector.config import Settings
 from edoc_connector.connector import Connector, Delivery, Handlers
@@ -39,6 +40,7 @@ from edoc_connector.testing import sample_document
 from edoc_connector.worker import open_worker
 
 VARIABLE = "EDOC_FAILPOINT"
+AT_ONCE = 3  # documents that a clerk's `send_many` works on at a time
 OFFICERS = 4  # who report on documents at the same time, in one office
 
 
@@ -210,13 +212,19 @@ class Clerks:
     def go_round(self) -> None:
         """Do what can be done now."""
         done = set(self._register.ask("SELECT sender, number, what FROM clerk"))
+        batches: dict[str, list[dict[str, Any]]] = {}
         for task in self._tasks:
             if task["not_before"] > time.time():
                 continue
             for what in ("send", task["then"]):
                 if what and (task["sender"], task["number"], what) not in done:
-                    self._try(lambda task=task, what=what: self._do(task, what))  # type: ignore[misc]
+                    if what == "send" and task["in_batch"]:
+                        batches.setdefault(task["sender"], []).append(task)
+                    else:
+                        self._try(lambda task=task, what=what: self._do(task, what))  # type: ignore[misc]
                     break
+        for sender, tasks in batches.items():
+            self._try(lambda sender=sender, tasks=tasks: self._send_batch(sender, tasks))  # type: ignore[misc]
         waiting = self._register.ask(
             "SELECT agency, sender, id, path FROM desk WHERE NOT done ORDER BY random() LIMIT 40"
         )
@@ -234,7 +242,22 @@ class Clerks:
             self._send(connector, document)
         elif not self._ask_back(connector, document, what):
             return
+        self._note(task, what)
+
+    def _note(self, task: dict[str, Any], what: str) -> None:
         self._register.ask("INSERT OR IGNORE INTO clerk VALUES (?, ?, ?)", task["sender"], task["number"], what)
+
+    def _send_batch(self, sender: str, tasks: list[dict[str, Any]]) -> None:
+        """Send documents with one call; a task is done when its document is stored, else it is tried again."""
+        connector = self._connectors[sender]
+        for result in connector.send_many(map(build_document, tasks), at_once=AT_ONCE):
+            if result.error is not None:
+                print(f"{type(result.error).__name__}: {result.error.message}", flush=True)
+                try:
+                    connector.delivery(result.document.id)
+                except EdocError:
+                    continue
+            self._note(tasks[result.position], "send")
 
     def _send(self, connector: Connector, document: Document) -> None:
         try:
@@ -285,7 +308,7 @@ def build_document(task: dict[str, Any]) -> Document:
 
 def serve_clerks(folder: Path) -> None:
     """Work at the desks until SIGTERM."""
-    stop = threading.Event()
+    stop = StopFlag()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with ExitStack() as stack:
         connectors = {

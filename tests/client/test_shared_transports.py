@@ -13,6 +13,9 @@ import pytest
 from edoc_connector.client import ClientSettings, HubClient, SharedTransports, transport
 from edoc_connector.errors import NotSent
 from edoc_connector.hubs import Vxp
+from edoc_connector.mockhub import MockHubConfig
+from edoc_connector.testing.hub import RunningHub
+from edoc_connector.testing.keys import agency_keys
 from edoc_connector.testing.scripted_hub import ScriptedAnswer, ScriptedHub, SeenRequest
 
 if TYPE_CHECKING:
@@ -176,6 +179,28 @@ def test_agencies_with_other_ways_to_the_hub_share_nothing(
         for way in ways:
             client(code, **way)
     assert [shared.users for shared in transports._open.values()] == [2] * len(ways)
+
+
+def test_a_file_that_was_renewed_counts_for_who_comes_after_that(transports: SharedTransports, tmp_path: Path) -> None:
+    """Also while others go on with the authorities that they read; who reads the same ones shares with its like."""
+    authorities = agency_keys("Ai đó", organ_id="G22", kind="p256").write_root(tmp_path / "ca.pem")
+    with ExitStack() as stack:
+        hub = stack.enter_context(RunningHub(MockHubConfig(data=tmp_path / "hub"), tls=True))
+        hub.add_agency("G22", "secret")
+
+        def open_client() -> HubClient:
+            dialect = Vxp(endpoint=hub.url, system_id="G22", secret="secret")
+            settings = ClientSettings(attempts=1, ca_bundle=authorities)
+            return stack.enter_context(HubClient(dialect, settings, transports=transports))
+
+        before = open_client()
+        with pytest.raises(NotSent):
+            before.list_waiting()
+        authorities.write_bytes(hub.authority.read_bytes())
+        assert [open_client().list_waiting() for _ in range(2)] == [(), ()]
+        with pytest.raises(NotSent):
+            before.list_waiting()
+        assert sorted(shared.users for shared in transports._open.values()) == [1, 2]
 
 
 def test_plain_http_reads_no_authorities(client: Callable[..., HubClient], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,6 +165,22 @@ def find_free_ports() -> int:
 
 
 @BACKEND
+def test_ctrl_c_while_they_start_is_a_good_end(configured: Path, start_program: StartProgram) -> None:
+    """A terminal sends it to all that belong to the command: none of the processes is hit in the middle of a module."""
+    command = [sys.executable, "-m", "edoc_connector", "worker", "--processes", "2"]
+    program = start_program(
+        command, cwd=configured, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    assert program.stdout is not None
+    assert "2 processes work" in next(iter(program.stdout))
+    wait_until(lambda: len(find_children(program.pid)) == 2)
+    os.killpg(program.pid, signal.SIGINT)
+    _, log = program.communicate(timeout=PATIENCE)
+    assert "KeyboardInterrupt" not in log
+    assert program.returncode == 0
+
+
+@BACKEND
 def test_two_processes_share_the_work_and_survive_one_that_is_killed(
     configured: Path, office: Office, hub: RunningHub, start_program: StartProgram
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from .files import FILE_MODE
@@ -27,11 +28,16 @@ HAS_ADVISORY_LOCKS = fcntl is not None
 
 _QUICK_SECONDS, _SLOW_SECONDS = 0.0005, 0.005  # between two tries, at first and of who waits for long
 _PATIENT_AFTER_SECONDS = 0.05
-_UNUSABLE_SECONDS = 60.0  # that a queue is left alone after an error
+_HANGING_SECONDS = 1.0  # who waited longer for its turn, and in vain, takes it that whoever has it hangs
+_REST_SECONDS = 60.0  # that a queue is left alone after that, or after an error
 
 
-def open_lock_file(path: Path) -> int:
+def open_lock_file(path: Path, *, owner_of: Path | None = None) -> int:
     """Open a file to be locked, made where it is missing, for this user alone; no program that is started inherits it.
+
+    Args:
+        path: the file.
+        owner_of: a file whose owner it is given where root makes it, who would keep that user out; may be missing.
 
     Raises:
         OSError: it cannot be made or opened.
@@ -43,6 +49,10 @@ def open_lock_file(path: Path) -> int:
         return os.open(path, flags)
     if hasattr(os, "fchmod"):  # as for every file: a umask may take the owner's rights too
         os.fchmod(descriptor, FILE_MODE)
+    if owner_of is not None and hasattr(os, "geteuid") and os.geteuid() == 0:
+        with suppress(OSError):  # as SQLite, for its own files: where it cannot be given away, that user does without
+            owner = owner_of.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
     return descriptor
 
 
@@ -82,15 +92,16 @@ class FileQueue(ForkAware):
     again at once finds the gate held, and comes after those who wait: nobody is passed again and again.
 
     It is a courtesy. Where it cannot be had, because the file system knows no locks or a program that has the turn
-    hangs, the caller goes on without; what the turn is for has to be safe by other means.
+    hangs, the caller goes on without, and for a minute nobody of its program waits again; what the turn is for has to
+    be safe by other means.
 
     Args:
-        path: where the files are, with ``-turn`` and ``-gate`` behind its name.
+        path: what the turn is for; the files are beside it, with ``-turn`` and ``-gate`` behind its name.
     """
 
     def __init__(self, path: Path) -> None:
-        self._paths = (path.with_name(f"{path.name}-gate"), path.with_name(f"{path.name}-turn"))
-        self._unusable_until = float("-inf")
+        self._path = path
+        self._rests_until = float("-inf")
         self._is_closed = False
         self._reset()
         watch_forks(self)
@@ -111,26 +122,25 @@ class FileQueue(ForkAware):
             seconds: how long to wait at most.
         """
         began = time.monotonic()
-        if began < self._unusable_until or not self._mutex.acquire(timeout=seconds):
+        if began < self._rests_until:
             return False
-        has_turn = False
-        try:
-            has_turn = self._wait_for_turn(began + seconds)
-        except OSError as error:
-            log.warning("programs cannot queue for %s, and get at it as they come: %s", self._paths[1], error)
-            self._unusable_until = began + _UNUSABLE_SECONDS
-        finally:
-            if not has_turn:
-                self._mutex.release()
+        has_turn = self._mutex.acquire(timeout=seconds) and self._acquire_files(began + seconds)
+        if not has_turn and seconds >= _HANGING_SECONDS and began >= self._rests_until:
+            self._rest(f"a program that has it, or waits for it, seems to hang: it did not come in {seconds:g} seconds")
         return has_turn
 
     def release(self) -> None:
         """Give the turn back, from whatever thread."""
-        if self._descriptors is not None:
-            unlock(self._descriptors[1])
-        if self._is_closed:
-            self._close_files()
-        self._mutex.release()
+        try:
+            if self._descriptors is not None:
+                unlock(self._descriptors[1])
+        except OSError as error:
+            self._rest(error)
+            self._close_files()  # which ends the lock
+        finally:
+            if self._is_closed:
+                self._close_files()
+            self._mutex.release()
 
     def close(self) -> None:
         """Close the files; where somebody has the turn, when it is given back."""
@@ -139,11 +149,24 @@ class FileQueue(ForkAware):
             self._close_files()
             self._mutex.release()
 
+    def _acquire_files(self, deadline: float) -> bool:
+        """Wait for the turn of the program; where it does not come, no lock is left and the mutex is free."""
+        has_turn = False
+        try:
+            has_turn = self._wait_for_turn(deadline)
+        except OSError as error:
+            self._rest(error)
+        finally:
+            if not has_turn:
+                self._close_files()
+                self._mutex.release()
+        return has_turn
+
     def _wait_for_turn(self, deadline: float) -> bool:
         if self._descriptors is None:
-            gate = open_lock_file(self._paths[0])
+            gate = self._open_file("gate")
             try:
-                self._descriptors = gate, open_lock_file(self._paths[1])
+                self._descriptors = gate, self._open_file("turn")
             except BaseException:
                 os.close(gate)
                 raise
@@ -155,10 +178,20 @@ class FileQueue(ForkAware):
         finally:
             unlock(gate)
 
+    def _open_file(self, name: str) -> int:
+        return open_lock_file(self._path.with_name(f"{self._path.name}-{name}"), owner_of=self._path)
+
     def _close_files(self) -> None:
+        """Close the files, which ends whatever lock is had of them."""
         descriptors, self._descriptors = self._descriptors or (), None
         for descriptor in descriptors:
-            os.close(descriptor)
+            with suppress(OSError):  # of a share that is away: it is closed all the same
+                os.close(descriptor)
+
+    def _rest(self, why: object) -> None:
+        """Leave the queue alone for a while."""
+        self._rests_until = time.monotonic() + _REST_SECONDS
+        log.warning("programs cannot queue for %s, and get at it as they come for a while: %s", self._path, why)
 
 
 def _wait_for_lock(descriptor: int, deadline: float) -> bool:

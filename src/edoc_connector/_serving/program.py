@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,17 @@ class HttpServer(uvicorn.Server):
         self._on_started()
 
 
+class _StoppedServer(HttpServer):
+    """A server that is stopped by its program, and leaves signals to it.
+
+    uvicorn's own way is to raise a signal once more when it has ended, which ends the process there and then.
+    """
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]  # uvicorn's is a generator's
+        """Capture none."""
+        return nullcontext()
+
+
 class HttpProgram:
     """A program that listens on a socket, and serves an application there until it is told to stop.
 
@@ -51,7 +65,7 @@ class HttpProgram:
         self._certificate, self._key, self._grace = certificate, key, grace
         self._listener = open_listener(host, port, program=name)
         self._stopped = StopFlag()
-        self._server: HttpServer | None = None
+        self._server: _StoppedServer | None = None
 
     @property
     def url(self) -> str:
@@ -64,14 +78,31 @@ class HttpProgram:
         if self._server is not None:
             self._server.should_exit = True
 
+    @contextmanager
+    def _stopping_on_signals(self) -> Iterator[None]:
+        """Take SIGTERM and Ctrl-C as `stop`, in the block that opens what is served and closes it.
+
+        In another thread than the main one signals are somebody else's.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        previous = {number: signal.signal(number, lambda *_: self.stop()) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
     def _run(self, app: Any, on_ready: Callable[[str], object]) -> None:
-        """Serve an application until `stop`, or a signal.
+        """Serve an application until `stop`.
 
         Args:
             app: the ASGI application.
             on_ready: told the address when requests are answered.
         """
-        self._server = HttpServer(self._build_config(app), lambda: on_ready(self.url))
+        self._server = _StoppedServer(self._build_config(app), lambda: on_ready(self.url))
         if not self._stopped.is_set():
             self._server.run(sockets=[self._listener])
 

@@ -8,9 +8,11 @@ own, so that one whose exchanges hang takes no other's place.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -23,6 +25,8 @@ from .transport import ClientSettings, build_blocking_transport
 _ANY_NUMBER = 1 << 16
 _SHAPING = ("tls", "ca_bundle", "client_certificate", "client_key", "client_key_password", "proxy", "keep_alive")
 """Settings in which connections differ."""
+_FILES = ("ca_bundle", "client_certificate", "client_key")
+"""Settings whose files are read when the transport is built: a file that was renewed makes another one."""
 
 
 @dataclass(slots=True)
@@ -53,7 +57,8 @@ class SharedTransports:
             ConfigError: a certificate, key or proxy in the settings cannot be used.
         """
         parts = urlsplit(endpoint)
-        key = (parts.scheme.lower(), parts.netloc.lower(), *(getattr(settings, name) for name in _SHAPING))
+        files = tuple(_identify_content(getattr(settings, name)) for name in _FILES)
+        key = (parts.scheme.lower(), parts.netloc.lower(), *(getattr(settings, name) for name in _SHAPING), files)
         with self._lock:
             shared = self._open.get(key)
             if shared is None:
@@ -69,6 +74,14 @@ class SharedTransports:
                 return
             del self._open[key]
         shared.transport.close()
+
+
+def _identify_content(path: Path | None) -> bytes | None:
+    """Identify what a file holds now; None where it cannot be read, which whoever builds the transport tells."""
+    try:
+        return None if path is None else hashlib.sha256(path.read_bytes()).digest()
+    except OSError:
+        return None
 
 
 class LentTransport(httpx.BaseTransport, ForkAware):

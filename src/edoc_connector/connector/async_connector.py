@@ -153,7 +153,7 @@ class AsyncConnector(HandlerRegistration):
         await self.close()
 
     async def close(self) -> None:
-        """Give back what was handed out and not handled, and close every connection."""
+        """Wait for what `send_many` began, give back what was handed out and not handled, and close all connections."""
         connector, self._blocking = self._blocking, None
         if connector is not None:
             await finish_in_thread(connector.close)
@@ -172,8 +172,9 @@ class AsyncConnector(HandlerRegistration):
     ) -> AsyncGenerator[SendResult]:
         """Send many documents, several at a time; see `Connector.send_many`.
 
-        A task that is cancelled in it ends when everything that was begun has. Where the loop is left by ``break`` and
-        the task goes on, wrap it in `contextlib.aclosing`.
+        A task that is cancelled while it waits for a result ends when everything that was begun has. Where the loop is
+        left otherwise, by ``break`` or while its body runs, `close` waits for that; to wait sooner, wrap the loop in
+        `contextlib.aclosing`.
 
         Args:
             documents: the documents; taken on the event loop, by ``async for`` where that is possible.

@@ -28,6 +28,7 @@ from .inbound import Receipt, ReceiveInterruption, ReceiveLoop
 from .lists import Lists
 from .naming import find_receipt
 from .operations import Administration, compare_spool
+from .outbound import SendBatches
 from .sending import Sending
 from .takeover import Takeovers
 
@@ -80,6 +81,7 @@ class Connector(HandlerRegistration, Sending, Administration, Agencies, Lists, T
         self.channels = HubChannels(self.context)
         self.outbox = self.channels.dispatcher
         self.inbox = self.channels.first.inbox
+        self.batches = SendBatches()
         self._handed_out: list[Receipt] = []
         self._receive_loop: ReceiveLoop | None = None
         if shared is None:  # else the checks, which a worker begins with, tell of it
@@ -119,10 +121,11 @@ class Connector(HandlerRegistration, Sending, Administration, Agencies, Lists, T
         self.close()
 
     def close(self) -> None:
-        """Give back what was handed out and not handled, and close every connection."""
+        """Wait for what `send_many` began, give back what was handed out and not handled, and close all connections."""
         end_watch(self, self._finalizer)
         self._forget_parents_receipts()
         try:
+            self.batches.wait_for_all()
             self._stop_receive_loop()
             self._give_back_handed_out()
         finally:

@@ -15,6 +15,7 @@ from .outbound import (
     Flushed,
     Preview,
     SendBatch,
+    SendBatches,
     SendResult,
     Submission,
     preview,
@@ -33,6 +34,7 @@ class Sending:
 
     context: ConnectorContext
     outbox: Dispatcher
+    batches: SendBatches
 
     def send(
         self,
@@ -110,15 +112,16 @@ class Sending:
         use_successors: bool = False,
         queue: bool = False,
     ) -> Iterator[SendResult]:
-        """Send many documents, several at a time; what became of each comes as soon as it ended, in any order.
+        """Send many documents, several at a time; what became of each comes once it ended, in any order.
 
         Each is sent as `send` does, and an error of one keeps no other back. Documents are taken from their source one
-        by one, in the thread of the caller, when there is room: of any number, `at_once` are in memory. Nothing is sent
-        before the first result is asked for.
+        by one, in the thread of the caller, when there is room: of any number, `at_once` are in memory. While the
+        source is waited for, no result comes. Nothing is sent before the first result is asked for.
 
-        Whoever leaves the loop, or is interrupted in it, waits until everything that was begun has ended; the log tells
-        of errors then. Where the source fails, its error is raised once all results were given. To go on after a crash,
-        give the same documents again: each is one delivery.
+        Whoever leaves the loop, or is interrupted in it, waits until everything that was begun has ended, at the latest
+        where the connector is closed; the log tells of errors then. Where the source fails, or gives what is no
+        document, that error is raised once all results were given. To go on after a crash, give the same documents
+        again: each is one delivery.
 
         Args:
             documents: the documents; an iterator that makes them may be of any length.
@@ -323,7 +326,7 @@ class Sending:
         self, at_once: int | None, *, deadline: datetime | timedelta | None, use_successors: bool, queue: bool
     ) -> SendBatch:
         send = partial(self.queue if queue else self.send, deadline=deadline, use_successors=use_successors)
-        return SendBatch(send, at_once=self.context.limits.threads if at_once is None else at_once)
+        return self.batches.open(send, at_once=self.context.limits.threads if at_once is None else at_once)
 
     def _read_sending_context(self) -> ConnectorContext:
         """Read which hub sends; where none does, what is stored is made for the first one of the settings."""

@@ -49,7 +49,7 @@ class Desk(HttpProgram):
         Args:
             on_ready: told the address when requests are answered.
         """
-        with ExitStack() as stack:
+        with self._stopping_on_signals(), ExitStack() as stack:
             stack.callback(self._listener.close)
             connector = stack.enter_context(self._open_connector())
             self._run(build_app(connector, hosts=self._list_hosts(), is_secure=self.is_secure), on_ready)

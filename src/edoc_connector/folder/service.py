@@ -86,15 +86,15 @@ class FolderService:
             while not self._stop.wait(1.0):  # a signal is handled when this thread wakes
                 pass
             return True
-        self._worker = worker
-        if self._stop.is_set():
-            worker.stop()  # told before there was one
         return worker.run()
 
     @contextmanager
     def _open_connectors(self) -> Iterator[tuple[Sequence[Connector], Worker | None]]:
         if self._agencies[0].watch_folder.worker:
             with open_worker(self._agencies) as worker:
+                self._worker = worker
+                if self._stop.is_set():
+                    worker.stop()  # told before there was one
                 yield worker.connectors, worker
         else:
             with open_connectors(self._agencies) as connectors:

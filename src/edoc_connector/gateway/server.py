@@ -54,7 +54,7 @@ class Gateway(HttpProgram):
         Args:
             on_ready: told the address when requests are answered.
         """
-        with ExitStack() as stack:
+        with self._stopping_on_signals(), ExitStack() as stack:
             stack.callback(self._listener.close)
             offices = stack.enter_context(self._open_offices())
             app = build_app(offices)

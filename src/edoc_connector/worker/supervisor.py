@@ -123,7 +123,8 @@ class _SupervisedProcess:
 
     def _start(self) -> None:
         try:
-            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE)  # noqa: S603  the program itself
+            # In a session of its own: Ctrl-C is for this process, which tells them, and none is hit while it starts.
+            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603
         except OSError as error:
             self._note_failure(f"cannot be started: {error}")
             return

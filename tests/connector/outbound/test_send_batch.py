@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from edoc_connector.config import Settings
-from edoc_connector.connector import AsyncConnector, SendResult
+from edoc_connector.connector import AsyncConnector, Connector, Delivery, SendResult
 from edoc_connector.edxml import Document, Organization
 from edoc_connector.errors import DocumentError, InvalidQuery, UnknownRecipient
 from edoc_connector.mockhub.faults import Fault
@@ -22,6 +25,7 @@ from edoc_connector.testing.hub import RunningHub
 if TYPE_CHECKING:
     from tests.connector.conftest import Fails, Office
 
+PATIENCE = 60.0
 NOBODY = Organization(id="H99.99", name="Không có")
 
 
@@ -193,6 +197,88 @@ def test_a_mistake_in_the_source_is_raised_and_the_others_are_sent(office: Offic
     assert count_at_hub(hub) == 2
 
 
+def test_two_mistakes_take_no_result_away(office: Office, hub: RunningHub) -> None:
+    """The first one is raised in the end; what was begun beside them has its result."""
+    hub.faults.add(Fault(kind="delay", seconds=1.0, count=2))
+    sender, meeting, taken = office("H29.05"), threading.Barrier(2), list[SendResult]()
+    real = sender.send
+
+    def send_or_fail(document: Document, **options: Any) -> Delivery:
+        if document.number in ("3", "4"):
+            meeting.wait(PATIENCE)
+            raise TypeError(document.number)
+        return real(document, **options)
+
+    sender.send = send_or_fail  # type: ignore[method-assign]
+    with pytest.raises(TypeError, match=r"^[34]$"):
+        keep(taken, sender.send_many(make_documents(4), at_once=4))
+    assert sorted(result.position for result in taken) == [0, 1]
+    assert [result.error for result in taken] == [None, None]
+    assert count_at_hub(hub) == 2
+
+
+def test_a_mistake_and_a_source_that_fails_are_told_both(office: Office, caplog: pytest.LogCaptureFixture) -> None:
+    """The source's error is raised, and the mistake that was met after it is in the log."""
+
+    source_ends = threading.Event()
+
+    def make_and_fail() -> Iterator[Document]:
+        yield sample_document()
+        source_ends.set()
+        raise LookupError("the table is gone")
+
+    def fail(*_: object, **__: object) -> Delivery:
+        source_ends.wait(PATIENCE)
+        raise TypeError
+
+    sender = office("H29.05")
+    sender.send = fail  # type: ignore[method-assign]
+    results = sender.send_many(make_and_fail(), at_once=2)
+    with pytest.raises(LookupError, match="the table is gone"):
+        list(results)
+    assert sum("a further document could not be sent" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_connector_that_is_closed_before_the_loop_waits(settings: Callable[..., Settings], hub: RunningHub) -> None:
+    """A loop over results that have a name is closed after its connector: what it began ends before that does."""
+    hub.faults.add(Fault(kind="delay", seconds=2.0, count=3))
+    own = settings("H29.05")
+    with Connector.open(own) as connector:
+        results = connector.send_many(make_documents(20), at_once=4)
+        for _ in results:
+            break
+    assert isinstance(results, Iterator)
+    results.close()  # type: ignore[attr-defined]  # a generator's
+    with Connector.open(own) as connector:
+        assert [delivery.state for delivery in connector.iter_deliveries()] == [DeliveryState.SENT] * 4
+    assert count_at_hub(hub) == 4
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks there")
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def test_a_forked_child_leaves_the_loop_at_once(office: Office, hub: RunningHub) -> None:
+    """What was begun is the parent's: a child that closes the loop, or its connector, waits for nobody's threads."""
+    hub.faults.add(Fault(kind="delay", seconds=2.0, count=3))
+    sender = office("H29.05")
+    results = sender.send_many(make_documents(4), at_once=4)
+    assert next(results).error is None
+    child = os.fork()
+    if child == 0:
+        try:
+            results.close()  # type: ignore[attr-defined]  # a generator's
+            sender.close()
+        finally:
+            os._exit(0)
+    deadline = time.monotonic() + PATIENCE
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.05)
+    assert time.monotonic() < deadline
+    assert [result.error for result in results] == [None] * 3
+    assert count_at_hub(hub) == 4
+
+
 @pytest.mark.parametrize("is_async", [False, True])
 def test_it_is_awaited(settings: Callable[..., Settings], hub: RunningHub, is_async: bool) -> None:
     """`AsyncConnector.send_many` takes documents from either kind of source and gives the same results."""
@@ -243,6 +329,34 @@ def test_a_cancelled_task_loses_nothing(settings: Callable[..., Settings], hub: 
 
     assert asyncio.run(cancel()) == {DeliveryState.SENT}
     assert count_at_hub(hub) == made
+
+
+def test_a_task_that_is_cancelled_in_the_loops_body_loses_nothing(
+    settings: Callable[..., Settings], hub: RunningHub
+) -> None:
+    """The loop is closed by the event loop then, later; the connector waits for what was begun before it closes."""
+    hub.faults.add(Fault(kind="delay", seconds=2.0, count=3))
+    own = settings("H29.05")
+
+    async def cancel() -> None:
+        async with AsyncConnector.open(own) as connector:
+            has_result = asyncio.Event()
+
+            async def consume() -> None:
+                async for _ in connector.send_many(make_documents(20), at_once=4):
+                    has_result.set()
+                    await asyncio.sleep(PATIENCE)
+
+            task = asyncio.create_task(consume())
+            await has_result.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(cancel())
+    with Connector.open(own) as connector:
+        assert [delivery.state for delivery in connector.iter_deliveries()] == [DeliveryState.SENT] * 4
+    assert count_at_hub(hub) == 4
 
 
 def test_a_source_that_fails_is_told_to_a_coroutine(settings: Callable[..., Settings], hub: RunningHub) -> None:

@@ -17,7 +17,7 @@ from .replies import (
     require_allowed,
     require_handled,
 )
-from .send_batch import SendBatch, SendResult, send_each, send_each_async
+from .send_batch import SendBatch, SendBatches, SendResult, send_each, send_each_async
 from .sent_copies import SentFinding
 from .submission import Preview, Submission, is_correctable, preview, requeue_failed, require_delivery, submit
 
@@ -30,6 +30,7 @@ __all__ = [
     "Outbox",
     "Preview",
     "SendBatch",
+    "SendBatches",
     "SendResult",
     "SentFinding",
     "StatusReply",

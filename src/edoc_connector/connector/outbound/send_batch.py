@@ -6,6 +6,7 @@ that was begun ends, and is in the store by then or nowhere: a feeder that fails
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import aclosing
@@ -13,8 +14,9 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeAlias
+from weakref import WeakSet
 
-from ..._core import get_logger
+from ..._core import ForkAware, get_logger, log_exception, make_lock, watch_forks
 from ...client import finish_in_thread
 from ...edxml import Document
 from ...errors import EdocError, InvalidQuery
@@ -35,7 +37,8 @@ class SendResult:
     Args:
         position: its place in what was given, from 0.
         document: the document.
-        delivery: its delivery, as `Connector.send` gives it; None where there was an error.
+        delivery: its delivery, as `Connector.send` gives it; None where there was an error. Where somebody else was at
+            the same document, a worker for one, it is as that one left it: ``sending``, say, or ``failed``.
         error: what `Connector.send` would have raised. What is stored all the same is in `Connector.delivery`.
     """
 
@@ -45,7 +48,7 @@ class SendResult:
     error: EdocError | None = None
 
 
-class SendBatch:
+class SendBatch(ForkAware):
     """Documents that are sent at once, in threads. For one thread at a time; use it as a context manager.
 
     Args:
@@ -64,9 +67,18 @@ class SendBatch:
             )
         self._send = send
         self._at_once = at_once
-        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="edoc-send")
-        self._begun: dict[Future[Delivery], _Begun] = {}
+        self._reset()
         self._count = 0
+        self._failure: Exception | None = None
+        watch_forks(self)
+
+    def _reset(self) -> None:
+        self._threads = ThreadPoolExecutor(self._at_once, thread_name_prefix="edoc-send")
+        self._begun: dict[Future[Delivery], _Begun] = {}
+
+    def renew_after_fork(self) -> None:
+        """Have begun nothing: the parent goes on with what it began, in threads that are not here."""
+        self._reset()
 
     def __enter__(self) -> Self:
         return self
@@ -97,19 +109,38 @@ class SendBatch:
         wait(self._begun, return_when=FIRST_COMPLETED)
 
     def take_ended(self) -> Iterator[SendResult]:
-        """Take the results of those that have ended.
-
-        Raises:
-            Exception: what went wrong with a document and is no error that `Connector.send` names.
-        """
+        """Take the results of those that have ended; one with an error that `Connector.send` does not name has none."""
         for future in [future for future in self._begun if future.done()]:
             position, document = self._begun.pop(future)
             try:
                 delivery = future.result()
             except EdocError as error:
                 yield SendResult(position=position, document=document, error=error)
+            except Exception as error:
+                self.note_failure(error)
             else:
                 yield SendResult(position=position, document=document, delivery=delivery)
+
+    def note_failure(self, error: Exception) -> None:
+        """Note what ends the batch: the first such error is raised in the end, the log tells of the others."""
+        if self._failure is None:
+            self._failure = error
+        else:
+            log_exception(log, logging.ERROR, "a further document could not be sent", error=error)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether nothing more is to be begun."""
+        return self._failure is not None
+
+    def raise_failure(self) -> None:
+        """Raise what ended the batch, if anything did."""
+        if self._failure is not None:
+            raise self._failure
+
+    def wait_for_all(self) -> None:
+        """Wait until everything that was begun has ended; from any thread. Results can be taken all the same."""
+        wait(list(self._begun))
 
     def close(self) -> None:
         """Wait until everything that was begun has ended; the log tells of errors that nobody took."""
@@ -118,6 +149,28 @@ class SendBatch:
             if (error := future.exception()) is not None:
                 log.warning("document %d of those given was not sent, and nobody asked why: %s", position, error)
         self._begun.clear()
+
+
+class SendBatches:
+    """The batches of one connector, of which any may be at work when it is closed. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = make_lock()
+        self._batches: WeakSet[SendBatch] = WeakSet()
+
+    def open(self, send: Callable[[Document], Delivery], *, at_once: int) -> SendBatch:
+        """Open a batch; arguments and errors as for `SendBatch`."""
+        batch = SendBatch(send, at_once=at_once)
+        with self._lock:
+            self._batches.add(batch)
+        return batch
+
+    def wait_for_all(self) -> None:
+        """Wait until everything begun has ended: a loop that was left may be closed later than its connector."""
+        with self._lock:
+            batches = list(self._batches)
+        for batch in batches:
+            batch.wait_for_all()
 
 
 def send_each(batch: SendBatch, documents: Iterable[Document]) -> Iterator[SendResult]:
@@ -130,7 +183,6 @@ def send_each(batch: SendBatch, documents: Iterable[Document]) -> Iterator[SendR
     Yields:
         what became of each.
     """
-    failure: Exception | None = None
     with batch:
         try:
             for document in documents:
@@ -138,13 +190,14 @@ def send_each(batch: SendBatch, documents: Iterable[Document]) -> Iterator[SendR
                 if batch.is_full:
                     batch.wait_for_one()
                 yield from batch.take_ended()
+                if batch.has_failed:
+                    break
         except Exception as error:
-            failure = error
+            batch.note_failure(error)
         while batch.has_work:
             batch.wait_for_one()
             yield from batch.take_ended()
-    if failure is not None:
-        raise failure
+    batch.raise_failure()
 
 
 async def send_each_async(
@@ -157,7 +210,6 @@ async def send_each_async(
         documents: the documents.
         threads: runs what blocks.
     """
-    failure: Exception | None = None
     try:
         try:
             async with aclosing(_iterate(documents)) as source:
@@ -167,16 +219,17 @@ async def send_each_async(
                         await threads(batch.wait_for_one)
                     for result in batch.take_ended():
                         yield result
+                    if batch.has_failed:
+                        break
         except Exception as error:
-            failure = error
+            batch.note_failure(error)
         while batch.has_work:
             await threads(batch.wait_for_one)
             for result in batch.take_ended():
                 yield result
     finally:
         await finish_in_thread(batch.close)
-    if failure is not None:
-        raise failure
+    batch.raise_failure()
 
 
 async def _iterate(documents: Iterable[Document] | AsyncIterable[Document]) -> AsyncGenerator[Document]:
