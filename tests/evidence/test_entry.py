@@ -133,6 +133,49 @@ def test_an_entry_takes_few_bytes() -> None:
     assert bytes.fromhex(SHA256) in stored
 
 
+@pytest.mark.parametrize(
+    ("at", "form"),
+    [
+        ("2026-11-28T21:51:42.753122+00:00", 3),
+        ("1970-01-01T00:00:00.000000+00:00", 3),
+        ("9999-12-31T23:59:59.999999+00:00", 2),  # has one byte more than there is room for
+        ("1969-12-31T23:59:59.999999+00:00", 2),
+        ("2026-11-28T21:51:42.753122+07:00", 2),
+        ("2026-11-28T21:51:42+00:00", 2),
+        ("2026-13-28T21:51:42.753122+00:00", 2),
+        ("", 2),
+    ],
+)
+def test_a_time_is_kept_as_a_number(at: str, form: int) -> None:
+    """Where it is written as entries write it; another one stays as it is, and so does every other byte."""
+    text = canonical(FIRST_FORM | {"at": at, "detail": {"at": AT.isoformat()}})
+    assert pack_entry(text)[0] == form
+    assert unpack_entry(pack_entry(text)) == text
+
+
+def test_an_entry_with_many_digests_has_the_wider_form() -> None:
+    """Four bits count fifteen of them."""
+    for count, form in ((14, 3), (15, 2), (300, 2)):  # and one that the entry has besides
+        digests = [hashlib.sha256(bytes([number % 256, number // 256])).hexdigest() for number in range(count)]
+        text = canonical(FIRST_FORM | {"digests": digests})
+        assert pack_entry(text)[0] == form
+        assert unpack_entry(pack_entry(text)) == text
+
+
+def test_an_entry_of_the_timed_form_is_read() -> None:
+    """Bytes that were stored once are read for ever."""
+    stored = bytes.fromhex(
+        "032106615d2ea61562230d8358dc8e8890b4c58deeb62912ee2f20357ae92a5cc861b98e68fe31acb57426afc489d0ee"
+        "f99a0b438def226ad139f752350c25cf2c04900281afbb79e03b5c260d5b2942c5a99a86d1e8ad7a4dc3122ccc94540c"
+        "f0e17b233d7333d3c1dad083b951c1dd374469f88d691a1aea1b59ea18ea07fb85e98605604d3b88806424764a1600"
+    )
+    assert parse_entry(unpack_entry(stored)) == ENTRY
+    assert pack_entry(format_entry(ENTRY)) == stored
+    for cut in range(len(stored)):
+        with pytest.raises(EvidenceError):
+            unpack_entry(stored[:cut])
+
+
 def test_the_dictionary_is_as_it_was() -> None:
     """Every entry kept so far needs it to the byte; a better one gets another number."""
     assert (

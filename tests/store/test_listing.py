@@ -222,7 +222,7 @@ _QUEUE = "attempts, next_attempt_at, fence, created_at, updated_at"
 _FILL = (
     "INSERT INTO deliveries (agency, document_id, business, code, subject, issued_on, spool_file, sha256, size, "
     f"fingerprint, asked, state, {_QUEUE})",
-    "'{agency}', '{agency}-' || i, 'new', i || '/SNV', 'x', '2025-01-01', 'f' || i, 'a', 10, 'f' || i, 0, "
+    "'{agency}', '{agency}-' || i, 'new', i || '/SNV', 'x', '2025-01-01', 'f' || i, 'a', 10, 'f', 0, "
     "{odd} 'failed' ELSE 'sent' END, 1, {at}, 2, {at}, {at}",
     f"INSERT INTO receipts (agency, hub_doc_id, message_type, sender, business, code, findings, state, {_QUEUE})",
     "'{agency}', 'h' || i, {odd} 'edoc' ELSE 'status' END, 'S' || (i % 7), {odd} 'recall' END, "

@@ -316,6 +316,47 @@ def test_places_of_entries_become_runs(first: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_what_is_there_takes_fewer_bytes_and_says_the_same(first: str) -> None:
+    """Subjects are numbers on a server; a hash becomes whole where its entry is moved out, and no other way (0025)."""
+    engine = create_engine(first)
+    columns = "agency, subject, subject_id, leaf_hash, stored"
+    with engine.begin() as connection:
+        migrate.run_migrations(connection, "0024")
+        for digest, number in (("ab" * 32, 7), ("x" * 31, 8)):
+            changed = "UPDATE receipts SET sha256 = :digest, fingerprint = :digest WHERE hub_doc_id = :key"
+            connection.execute(text(changed), {"digest": digest, "key": str(number)})
+        for subject in ("'delivery'", "'receipt'", "'outgoing'", "NULL"):
+            values = f"'{AGENCY}', {subject}, 1, sha256('x'), 'x'"
+            connection.execute(text(f"INSERT INTO evidence_entries ({columns}) VALUES ({values})"))
+    upgrade(first)
+    with engine.begin() as connection:
+        rows = connection.execute(text("SELECT subject, length(leaf_hash) FROM evidence_entries ORDER BY id")).all()
+        connection.execute(text(f"INSERT INTO evidence_entries ({columns}) VALUES ('A', 1, 1, '\\x2d711642', 'x')"))
+        key = connection.scalar(text("SELECT max(id) FROM evidence_entries"))
+        connection.execute(text("INSERT INTO evidence_runs VALUES ('A', 0, :key, 1)"), {"key": key})
+        archive = "agency, first_leaf, end_leaf, file, sha256, at, actor, restored"
+        connection.execute(
+            text(f"INSERT INTO evidence_archives ({archive}) VALUES ('A', 0, 1, 'f', 's', now(), 'x', false)")
+        )
+        table = TABLES["receipts"]
+        digests = connection.execute(select(table.c.sha256, table.c.fingerprint).order_by(table.c.hub_doc_id)).all()
+    assert [tuple(row) for row in rows] == [(1, 32), (2, 32), (3, 32), (None, 32)]
+    assert [tuple(row) for row in digests] == [("ab" * 32, "ab" * 32), ("x" * 31, "x" * 31)]
+    for change in (
+        "leaf_hash = sha256('x')",  # while the bytes are there
+        "leaf_hash = sha256('y'), stored = ''",
+        "leaf_hash = '', stored = ''",
+        "leaf_hash = sha256('x'), stored = '', subject = 2",
+    ):
+        with pytest.raises(IntegrityError, match="append-only"), engine.begin() as connection:
+            connection.execute(text(f"UPDATE evidence_entries SET {change} WHERE id = :key"), {"key": key})
+    with engine.begin() as connection:
+        emptied = "UPDATE evidence_entries SET leaf_hash = sha256('x'), stored = '' WHERE id = :key"
+        assert connection.execute(text(emptied), {"key": key}).rowcount == 1
+    engine.dispose()
+
+
 REVISIONS = sorted(path.name[:4] for path in (Path(migrate.__file__).parent / "migrations" / "versions").glob("0*.py"))
 UPGRADES = [
     *(("sqlite", revision) for revision in REVISIONS),

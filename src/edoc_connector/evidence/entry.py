@@ -6,14 +6,16 @@ leaves of a log that began with them.
 
 *Stored*, an entry is::
 
-    1 byte    form, 2
-    1 byte    number of the dictionary
-    1 byte    d, how many digests follow
-    1 byte    u, how many UUIDs follow
+    1 byte    form, 3
+    1 byte    how many digests follow, d, in the upper four bits, and how many UUIDs, u, in the lower ones
+    7 bytes   its time: microseconds since 1970 in UTC, the highest byte first
     32·d      the digests
     16·u      the UUIDs
-    the rest  the canonical bytes, deflated (RFC 1951) with the dictionary; 64 hex digits are 0x01 and the digest's
-              number there, a UUID is 0x02 and its number
+    the rest  the canonical bytes, deflated (RFC 1951) with dictionary 1; 64 hex digits are 0x01 and the digest's
+              number there, a UUID is 0x02 and its number, and its time, ``"at":"…",``, is 0x03
+
+Form 2 has four bytes in front: 2, the number of the dictionary, d and u; and the time stays where it is. It is read,
+and written of an entry that form 3 has no room for.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import re
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -35,13 +37,17 @@ MAX_ENTRY_BYTES = 4 << 20
 MAX_EVENTS = 64
 """Events in one entry; what a transaction did beyond goes into the next one."""
 _ENTRY_FORM = 2
-_HEADER_SIZE = 4
+_WIDE_FORM, _TIMED_FORM = 2, 3
+_TIME_SIZE = 7
+_HEADER_SIZES = {_WIDE_FORM: 4, _TIMED_FORM: 2 + _TIME_SIZE}
 _DICTIONARY = 1
-_DIGEST, _UUID = b"\x01", b"\x02"
+_DIGEST, _UUID, _TIME = b"\x01", b"\x02", b"\x03"
 _IDS = re.compile(
     rb"(?<![0-9a-f])(?:([0-9a-f]{64})|([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}))(?![0-9a-f])"
 )
-_PLACES = re.compile(rb"([\x01\x02])(.)", re.DOTALL)
+_AT = re.compile(rb'"at":"([^"]{32})",')
+_PLACES = re.compile(rb"([\x01\x02])(.)|\x03", re.DOTALL)
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _UUID_CUTS = ((0, 4), (4, 6), (6, 8), (8, 10), (10, 16))
 
 
@@ -275,7 +281,7 @@ def pack_entry(canonical: bytes) -> bytes:
     Raises:
         EvidenceError: they hold control characters, which no canonical JSON does.
     """
-    if _DIGEST in canonical or _UUID in canonical:
+    if any(mark in canonical for mark in (_DIGEST, _UUID, _TIME)):
         raise _no_entry_error("it holds control characters")
     taken: tuple[dict[bytes, int], dict[bytes, int]] = {}, {}
 
@@ -286,10 +292,17 @@ def pack_entry(canonical: bytes) -> bytes:
         return (_DIGEST, _UUID)[kind] + bytes([place])
 
     text = _IDS.sub(lambda found: take_out(found) if max(map(len, taken)) < 255 else found[0], canonical)
+    at = _AT.search(text)
+    micros = _count_microseconds(at[1]) if at is not None and max(map(len, taken)) < 16 else None
+    if at is None or micros is None:
+        header = bytes([_WIDE_FORM, _DICTIONARY, *map(len, taken)])
+    else:
+        header = bytes([_TIMED_FORM, len(taken[0]) << 4 | len(taken[1])]) + micros.to_bytes(_TIME_SIZE, "big")
+        text = text[: at.start()] + _TIME + text[at.end() :]
     # A copy of an object that has the dictionary already costs less than reading the dictionary again.
     deflate = _get_deflater(_DICTIONARY).copy()
     body = deflate.compress(text) + deflate.flush()
-    return bytes([_ENTRY_FORM, _DICTIONARY, *map(len, taken)]) + b"".join((*taken[0], *taken[1])) + body
+    return header + b"".join((*taken[0], *taken[1])) + body
 
 
 def unpack_entry(stored: bytes) -> bytes:
@@ -298,22 +311,46 @@ def unpack_entry(stored: bytes) -> bytes:
     Raises:
         EvidenceError: the bytes are no stored entry, or of a form or dictionary that this version does not know.
     """
-    if len(stored) < _HEADER_SIZE or stored[0] != _ENTRY_FORM:
+    header_size = _HEADER_SIZES.get(stored[0], 0) if stored else 0
+    if not header_size or len(stored) < header_size:
         raise _no_entry_error("its stored form is not known")
-    end_of_digests = _HEADER_SIZE + 32 * stored[2]
-    end_of_ids = end_of_digests + 16 * stored[3]
-    digests = [stored[at : at + 32].hex().encode() for at in range(_HEADER_SIZE, end_of_digests, 32)]
-    uuids = [_format_uuid(stored[at : at + 16]) for at in range(end_of_digests, end_of_ids, 16)]
+    if stored[0] == _TIMED_FORM:
+        dictionary, digest_count, uuid_count = _DICTIONARY, stored[1] >> 4, stored[1] & 15
+        at = _format_at(int.from_bytes(stored[2:header_size], "big"))
+    else:
+        dictionary, digest_count, uuid_count, at = *stored[1:header_size], b""
+    end_of_digests = header_size + 32 * digest_count
+    end_of_ids = end_of_digests + 16 * uuid_count
+    digests = [stored[start : start + 32].hex().encode() for start in range(header_size, end_of_digests, 32)]
+    uuids = [_format_uuid(stored[start : start + 16]) for start in range(end_of_digests, end_of_ids, 16)]
     if len(stored) < end_of_ids:
         raise _no_entry_error("it is cut off")
-    text = _inflate(stored[end_of_ids:], stored[1])
-    if len(text) + 62 * text.count(_DIGEST) + 34 * text.count(_UUID) > MAX_ENTRY_BYTES:
+    text = _inflate(stored[end_of_ids:], dictionary)
+    if len(text) + 62 * text.count(_DIGEST) + 34 * text.count(_UUID) + len(at) * text.count(_TIME) > MAX_ENTRY_BYTES:
         raise _no_entry_error("it is too large")
     ids = {_DIGEST[0]: digests, _UUID[0]: uuids}
     try:
-        return _PLACES.sub(lambda found: ids[found[1][0]][found[2][0]], text)
+        return _PLACES.sub(lambda found: ids[found[1][0]][found[2][0]] if found[1] else at, text)
     except IndexError as error:
         raise _no_entry_error("a digest is missing") from error
+
+
+def _count_microseconds(text: bytes) -> int | None:
+    """Count the microseconds since 1970 of a time; None where it is none, or not written as entries write it."""
+    try:
+        at = datetime.fromisoformat(text.decode())
+    except ValueError:
+        return None
+    is_usual = at.tzinfo is not None and at >= _EPOCH and _format_time(at).encode() == text
+    micros = (at - _EPOCH) // _MICROSECOND if is_usual else -1
+    return micros if 0 <= micros < 1 << 8 * _TIME_SIZE else None
+
+
+def _format_at(micros: int) -> bytes:
+    try:
+        return f'"at":"{_format_time(_EPOCH + micros * _MICROSECOND)}",'.encode()
+    except OverflowError as error:
+        raise _no_entry_error("its time is none") from error
 
 
 def _format_uuid(value: bytes) -> bytes:

@@ -18,6 +18,7 @@ from .log import (
     LogFault,
     StoredCheckpoint,
     StoredEntry,
+    get_leaf_hash,
     missing_archive_error,
 )
 from .maintenance import (
@@ -235,6 +236,7 @@ __all__ = [
     "fold",
     "fold_words",
     "format_queue_name",
+    "get_leaf_hash",
     "has_waited",
     "has_words",
     "is_former_code",

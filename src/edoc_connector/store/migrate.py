@@ -13,7 +13,7 @@ from ._sql import begin_transaction, find_database_file, make_engine, translate_
 from .log import move_chains
 from .procrastinate import upgrade_task_tables
 
-SCHEMA_REVISION = "0024"
+SCHEMA_REVISION = "0025"
 _BOTH_FORMS = "0012"  # the revision that has the evidence's chain and its log
 VERSION_TABLE = "alembic_version"
 _LOCK_KEY = 0x65646F63  # "edoc": one upgrade at a time on PostgreSQL, where DDL takes no lock of its own

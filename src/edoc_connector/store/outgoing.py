@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BindParameter,
+    Boolean,
     ColumnElement,
     CompoundSelect,
     and_,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -24,7 +26,16 @@ from sqlalchemy import (
 )
 
 from .._core import LONE_HUB, Text
-from ._sql import TABLES, CompiledStatement, Row, build_query_by_id, match_columns, match_nothing, split_keys
+from ._sql import (
+    OF_OUR_STATUSES,
+    TABLES,
+    CompiledStatement,
+    Row,
+    build_query_by_id,
+    match_columns,
+    match_nothing,
+    split_keys,
+)
 from .rows import CONFIRM, STATUS, DeliveryRow, OutgoingRow, ReceiptRow
 from .spool import SpoolFile
 from .state_machine import DELIVERIES, OUTGOING, OutgoingState, StateMachine
@@ -58,13 +69,14 @@ _COUNT_REFUSED = CompiledStatement(
     .group_by(TABLE.c.kind)
 )
 _DELIVERIES, _RECEIPTS = TABLES["deliveries"], TABLES["receipts"]
+_IS_STATUS = literal_column(OF_OUR_STATUSES, Boolean)
 _DOC_IDS: BindParameter[Any] = bindparam("doc_ids", expanding=True)
 
 
 def _build_bound_query(is_named: Callable[[ColumnElement[Any]], ColumnElement[bool]]) -> CompoundSelect[Any]:
     return union_all(
         select(literal(OUTGOING.subject).label("subject"), TABLE.c.id, TABLE.c.hub_doc_id, TABLE.c.state).where(
-            TABLE.c.agency == bindparam("agency"), is_named(TABLE.c.hub_doc_id), TABLE.c.kind == STATUS
+            TABLE.c.agency == bindparam("agency"), is_named(TABLE.c.hub_doc_id), _IS_STATUS
         ),
         select(literal(DELIVERIES.subject), _DELIVERIES.c.id, _DELIVERIES.c.hub_doc_id, _DELIVERIES.c.state).where(
             _DELIVERIES.c.agency == bindparam("agency"), is_named(_DELIVERIES.c.hub_doc_id)

@@ -11,6 +11,8 @@ from ._sql import Row
 
 R = TypeVar("R", bound="TableRow")
 
+_BETWEEN_LANGUAGES = "\0"
+
 EDOC = "edoc"  # message type of a receipt: a document
 TAKE_BACK_KIND = "take_back"  # business of a receipt: a status 13, which asks for a document back
 STATUS = "status"  # message type of a receipt, and kind of an outgoing message: a status packet
@@ -30,13 +32,34 @@ class TableRow:
     @classmethod
     def from_row(cls: type[R], row: Row) -> R:
         """Make the value of a row, from the columns that it has."""
-        names = _COLUMN_NAMES.get(cls)
-        if names is None:
-            names = _COLUMN_NAMES[cls] = tuple(field.name for field in fields(cls))
-        return cls(**{name: row[name] for name in names})
+        return cls(**{name: row[name] for name in _get_column_names(cls)})
 
 
 _COLUMN_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+def _get_column_names(table_row: type[TableRow]) -> tuple[str, ...]:
+    names = _COLUMN_NAMES.get(table_row)
+    if names is None:
+        names = _COLUMN_NAMES[table_row] = tuple(field.name for field in fields(table_row))
+    return names
+
+
+def join_words(words: Text) -> tuple[str, str | None]:
+    """Join the words of an entry of the timeline: together both languages take fewer bytes than apart.
+
+    Returns:
+        The columns ``detail`` and ``detail_vi``: both languages and nothing; or each by itself, where the words hold
+        what would stand between them; or the words and nothing, where both are the same.
+    """
+    if _BETWEEN_LANGUAGES in words.en or _BETWEEN_LANGUAGES in words.vi:
+        return words.en, words.vi
+    return words.en if words.en == words.vi else f"{words.en}{_BETWEEN_LANGUAGES}{words.vi}", None
+
+
+def _split_words(detail: str, detail_vi: str | None) -> tuple[str, str | None]:
+    en, separator, vi = detail.partition(_BETWEEN_LANGUAGES) if detail_vi is None else (detail, "", "")
+    return (en, vi) if separator else (detail, detail_vi)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +194,13 @@ class TimelineRow(TableRow):
     detail_vi: str | None
     stated_at: datetime | None
     authority: str | None
+
+    @classmethod
+    def from_row(cls, row: Row) -> TimelineRow:
+        """Make the value of a row, with the words of each language apart."""
+        values = {name: row[name] for name in _get_column_names(cls)}
+        values["detail"], values["detail_vi"] = _split_words(row["detail"], row["detail_vi"])
+        return cls(**values)
 
     @property
     def text(self) -> Text:

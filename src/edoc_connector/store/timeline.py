@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, insert, select
 from .._core import Text
 from ._sql import TABLES, CompiledStatement, Row, split_keys
 from .log import AuditEvent, join_languages
-from .rows import TimelineRow
+from .rows import TimelineRow, join_words
 from .state_machine import StateMachine, Transition
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ class Timeline:
         """Append an entry, and an event for the evidence with the words in its own form."""
         tx = self._tx
         old, new = change
+        detail_text, detail_vi = join_words(Text(words.en[:DETAIL_LIMIT], words.vi[:DETAIL_LIMIT]))
         row = {
             "subject": machine.subject,
             "subject_id": row_id,
@@ -119,8 +120,8 @@ class Timeline:
             "old": old,
             "new": new,
             "recipient": recipient,
-            "detail": words.en[:DETAIL_LIMIT],
-            "detail_vi": words.vi[:DETAIL_LIMIT] if words.vi != words.en else None,
+            "detail": detail_text,
+            "detail_vi": detail_vi,
             "stated_at": stated_at,
             "authority": authority,
         }

@@ -64,6 +64,8 @@ def test_a_package_holds_all_of_a_document(
     }  # fmt: skip
     assert found["DocCode"] == DOCUMENT.id
     assert found["Subject"] == DOCUMENT.subject
+    assert (found["OrganName"], found["SenderId"]) == (DOCUMENT.sender.name, DOCUMENT.sender.id)
+    assert {"OrganId", "Format"}.isdisjoint(found)  # which mean something else to archives
     assert found["IssuedDate"] == str(DOCUMENT.issued_on)
     assert found["Direction"] == ("sent" if whose == "H29.05" else "received")
     assert found["PacketSha256"] == hashlib.sha256(files["data/packet.edxml"]).hexdigest()

@@ -250,7 +250,7 @@ CHANGES: dict[str, str] = {
     "other bytes": "UPDATE evidence_entries SET stored = leaf_hash WHERE id = 2",
     "no bytes": "UPDATE evidence_entries SET stored = '' WHERE id = (SELECT max(id) FROM evidence_entries)",
     "another hash": "UPDATE evidence_entries SET leaf_hash = stored WHERE id = 2",
-    "another subject": "UPDATE evidence_entries SET subject = 'receipt', stored = leaf_hash WHERE id = 2",
+    "another subject": "UPDATE evidence_entries SET subject = NULL, stored = leaf_hash WHERE id = 2",
     "a row removed": "DELETE FROM evidence_entries WHERE id = 2",
     "an archive removed": "DELETE FROM evidence_archives",
     "an archive changed": "UPDATE evidence_archives SET end_leaf = 100",

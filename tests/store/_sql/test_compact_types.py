@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
-from sqlalchemy import LargeBinary, Text, insert, select, text
+from sqlalchemy import Dialect, LargeBinary, Text, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from edoc_connector.errors import StoreError
 from edoc_connector.store import MACHINES, Store
 from edoc_connector.store._sql import TABLES
-from edoc_connector.store._sql.compact_types import MicrosecondTime, NumberedName, PackedText, pack_text, unpack_text
+from edoc_connector.store._sql.compact_types import (
+    HexDigest,
+    MicrosecondTime,
+    NumberedName,
+    PackedText,
+    ServerNumberedName,
+    pack_text,
+    unpack_text,
+)
 
 TIMELINE = TABLES["timeline"]
+SERVER: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+FILE: Dialect = sqlite.dialect()
 ROW = {"subject": "receipt", "subject_id": 1, "actor": "me", "new": "x", "detail": "d"}
 TIMES = [
     datetime(2026, 11, 29, 1, 2, 3, 456789, tzinfo=UTC),
@@ -32,6 +43,32 @@ def test_a_row_comes_back(store: Store, at: datetime) -> None:
         assert tx.connection.scalar(text("SELECT subject FROM timeline")) == 2
 
 
+def test_a_name_is_a_number_on_a_server_only(store: Store) -> None:
+    """The subject of an entry comes back by its name on both databases, which keep two kinds of values."""
+    entries = TABLES["evidence_entries"]
+    with store.transaction("test") as tx:
+        values: dict[str, Any] = {"agency": "G22", "leaf_hash": b"x", "stored": b"x"}
+        rows = [{**values, "subject": "outgoing", "subject_id": 7}, {**values, "subject": None, "subject_id": None}]
+        tx.connection.execute(insert(entries), rows)
+        found = tx.connection.execute(select(entries.c.subject).where(entries.c.subject == "outgoing"))
+        assert found.scalars().all() == ["outgoing"]
+        kept = tx.connection.execute(text("SELECT subject FROM evidence_entries ORDER BY id")).scalars().all()
+    assert kept == (["outgoing", None] if store.find_database_file() is not None else [3, None])
+
+
+@pytest.mark.parametrize("text_of", ["0" * 64, "ab" * 32, "AB" * 32, "", "none", "x" * 31, "x" * 30, "é" * 15 + "x"])
+def test_a_digest_comes_back(text_of: str) -> None:
+    """Whatever is in its place; what is one takes half the bytes on a server, and stays as it is on SQLite."""
+    server, file = SERVER, FILE
+    kept = HexDigest().process_bind_param(text_of, server)
+    assert HexDigest().process_result_value(kept, server) == text_of
+    assert (len(kept or b"") == 32) is (text_of == text_of.lower() and len(text_of) == 64)
+    assert HexDigest().process_bind_param(text_of, file) == text_of
+    assert HexDigest().process_result_value(text_of, file) == text_of
+    assert HexDigest().process_bind_param(None, server) is None
+    assert HexDigest().process_result_value(None, server) is None
+
+
 def test_a_time_without_an_offset_is_refused(store: Store) -> None:
     """It would come back as another one."""
     with pytest.raises(ValueError, match="without an offset"):
@@ -45,7 +82,10 @@ def test_damage_is_named(store: Store) -> None:
         NumberedName("a").process_result_value(2, dialect)
     with pytest.raises(StoreError, match="damaged"):
         MicrosecondTime().process_result_value(10**30, dialect)
+    with pytest.raises(StoreError, match="damaged"):
+        HexDigest().process_result_value(b"\xff", SERVER)
     assert NumberedName("a").process_result_value(None, dialect) is None
+    assert ServerNumberedName("a").process_result_value(None, dialect) is None
     assert MicrosecondTime().process_result_value(None, dialect) is None
 
 

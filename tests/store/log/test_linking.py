@@ -71,6 +71,30 @@ def test_every_entry_is_in_the_tree(store: Store) -> None:
     assert [one["number"] for one in facts[1:]] == list(range(40))
 
 
+def test_a_server_keeps_the_first_bytes_of_a_hash(server_store: Store) -> None:
+    """The whole one is computed from the entry; one that does not fit is named, and nothing is built on it."""
+    for number in range(20):
+        note(server_store, number)
+    server_store.link_evidence(AGENCY)
+    with server_store.transaction() as tx:
+        lengths = tx.connection.execute(text("SELECT length(leaf_hash) FROM evidence_entries ORDER BY id")).scalars()
+        assert sorted(lengths) == [4] * 20 + [32]  # the entry `opened` is one for each log
+        root = tx.evidence_log.open_tree(AGENCY).compute_root()
+        assert root == compute_root(tx.evidence_log.read_leaf_hashes(AGENCY, 0, 21))
+        tx.connection.execute(text("ALTER TABLE evidence_entries DISABLE TRIGGER evidence_entries_append_only"))
+        keys = "SELECT id FROM evidence_entries ORDER BY id"
+        first, second = tx.connection.execute(text(f"{keys} LIMIT 2")).scalars()
+        changed = "UPDATE evidence_entries SET stored = (SELECT stored FROM evidence_entries WHERE id = :other)"
+        tx.connection.execute(text(f"{changed} WHERE id = :key"), {"key": first, "other": second})
+    with server_store.snapshot() as tx:
+        with pytest.raises(EvidenceError, match=f"row {first} ") as told:
+            list(tx.evidence_log.read_leaf_hashes(AGENCY, 0, 21))
+        assert "edoc fsck" in told.value.vi
+        fault = tx.evidence_log.find_fault(AGENCY)
+    assert fault is not None
+    assert "was changed" in fault.words.en
+
+
 def test_on_a_file_entries_have_their_place_at_the_commit(open_store: Callable[[str], Store], tmp_path: Path) -> None:
     """There is no window at all on SQLite (docs/evidence.md)."""
     store = open_store(f"sqlite:///{tmp_path / 'edoc.db'}")

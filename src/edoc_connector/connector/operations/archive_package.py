@@ -11,6 +11,8 @@
     NAME/data/evidence.zip               the pack of evidence
 
 Elements of the metadata have the names that archives use for a document (Circular 02/2019/TT-BNV), where there is one.
+It is no package of Circular 05/2025/TT-BNV (METS, EAD, PREMIS): what only archives know (fonds, file, ordinal, period)
+is not in a document, and is theirs to add.
 """
 
 from __future__ import annotations
@@ -163,16 +165,20 @@ def _fill(bag: _Bag, context: ConnectorContext, row: DeliveryRow | ReceiptRow, f
 
 
 def _list_metadata(document: Document) -> Iterator[tuple[str, object]]:
-    """List what a document says of itself; names of Circular 02/2019/TT-BNV where it has one."""
+    """List what a document says of itself; names of Circular 02/2019/TT-BNV where it has one.
+
+    Two names of that circular are left to the archives: OrganId is the code of the fonds there, and Format the physical
+    state of a paper.
+    """
     yield "DocCode", document.id
     yield "TypeName", document.type_name
     yield "CodeNumber", document.number
     yield "CodeNotation", document.notation
     yield "IssuedDate", document.issued_on
-    yield "OrganId", document.sender.id
     yield "OrganName", document.sender.name
+    yield "SenderId", document.sender.id
     yield "Subject", document.subject
-    yield "Language", "vi"
+    yield "Language", "Tiếng Việt"
     yield "PageAmount", document.pages
     yield "SignerName", document.signer.full_name
     yield "SignerPosition", document.signer.position
@@ -184,7 +190,6 @@ def _list_metadata(document: Document) -> Iterator[tuple[str, object]]:
         yield "Recipient", f"{recipient.id} {recipient.name}"
     for answered in document.responses_for:
         yield "InAnswerTo", answered.document_id or answered.code
-    yield "Format", "Điện tử"
 
 
 def _add_exchange(element: etree._Element, context: ConnectorContext, row: DeliveryRow | ReceiptRow) -> None:

@@ -31,7 +31,7 @@ from ...evidence import (
     read_checkpoint,
     unpack_entry,
 )
-from ...store import ArchiveRecord, LegalHolds, StoredCheckpoint, Tx, translate_driver_errors
+from ...store import ArchiveRecord, LegalHolds, StoredCheckpoint, Tx, get_leaf_hash, translate_driver_errors
 from .._context import ConnectorContext
 from .archive_minutes import ArchiveMinutes
 from .evidence_pack import find_document_rows
@@ -271,7 +271,7 @@ def _write_archive(context: ConnectorContext, folder: Path, one: _Range, limit: 
             entries = 0
             for row in tx.evidence_archives.read_rows(context.agency, one.first, one.end):
                 canonical = None if _is_held(row, held) else unpack_entry(bytes(row["stored"]))
-                writer.add(ArchivedLeaf(int(row["leaf"]), bytes(row["leaf_hash"]), canonical))
+                writer.add(ArchivedLeaf(int(row["leaf"]), get_leaf_hash(row), canonical))
                 entries += canonical is not None
             facts = _build_facts(tx, context.agency, head, one, entries=entries, limit=limit, at=made_at, by=by)
             writer.finish(facts, head.signed, certificates=head.pem, minutes=minutes)

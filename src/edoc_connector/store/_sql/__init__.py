@@ -23,15 +23,28 @@ from .engine import (
     make_engine,
     translate_driver_errors,
 )
-from .schema import KNOWN_TABLES, SHOWN_WITHOUT_STATUSES, TABLES, UNANSWERED
+from .schema import (
+    KNOWN_TABLES,
+    OF_OUR_STATUSES,
+    OF_STATUSES,
+    SHOWN_WITHOUT_STATUSES,
+    TABLES,
+    UNANSWERED,
+    UNCONFIRMED,
+    UNUSUAL_KIND,
+)
 
 __all__ = [
     "DRIVER_ERRORS",
     "KNOWN_TABLES",
     "NO_TABLES",
+    "OF_OUR_STATUSES",
+    "OF_STATUSES",
     "SHOWN_WITHOUT_STATUSES",
     "TABLES",
     "UNANSWERED",
+    "UNCONFIRMED",
+    "UNUSUAL_KIND",
     "CompiledStatement",
     "ConnectionSource",
     "Row",

@@ -8,13 +8,14 @@ is what it says.
 
 from __future__ import annotations
 
+import re
 import zlib
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import BigInteger, DateTime, Dialect, LargeBinary, SmallInteger, Text
+from sqlalchemy import BigInteger, DateTime, Dialect, LargeBinary, SmallInteger, String, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from .engine import build_damaged_error
@@ -25,6 +26,8 @@ _PLAIN, _DICTIONARY = 0, 1
 _WINDOW_BITS, _MEMORY_LEVEL = -14, 5  # a small object is copied soon; the window holds the dictionary and a text
 _CACHED_TEXTS = 512
 _MAX_CACHED = 1024  # characters, or bytes: what repeats is short
+_HEX_DIGEST = re.compile("[0-9a-f]{64}")
+_DIGEST_SIZE = 32
 
 
 class NumberedName(TypeDecorator[str]):
@@ -57,6 +60,67 @@ class NumberedName(TypeDecorator[str]):
         if not 1 <= value <= len(self.names):
             raise build_damaged_error(f"{value} is the number of no name")
         return self.names[value - 1]
+
+
+class ServerNumberedName(NumberedName):
+    """One of a few names: its number on a server, whose rows are what costs; on SQLite the name itself."""
+
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column's type."""
+        chosen: TypeEngine[Any] = String(16) if dialect.name == "sqlite" else SmallInteger()
+        return dialect.type_descriptor(chosen)
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+        """Give the number of a name, or the name."""
+        return value if dialect.name == "sqlite" else super().process_bind_param(value, dialect)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        """Give the name.
+
+        Raises:
+            StoreError: the database is damaged.
+        """
+        return super().process_result_value(value, dialect) if dialect.name != "sqlite" else cast("str | None", value)
+
+
+class HexDigest(TypeDecorator[str]):
+    """A SHA-256 in hex: its 32 bytes on a server, and its text on SQLite.
+
+    Another text, which an import may have, is kept as UTF-8 behind a zero byte, or two where that would be 32 bytes.
+    """
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column's type."""
+        chosen: TypeEngine[Any] = String(64) if dialect.name == "sqlite" else LargeBinary()
+        return dialect.type_descriptor(chosen)
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | bytes | None:
+        """Give the bytes of a digest, or the text."""
+        if value is None or dialect.name == "sqlite":
+            return value
+        if _HEX_DIGEST.fullmatch(value):
+            return bytes.fromhex(value)
+        kept = b"\0" + value.encode()
+        return kept if len(kept) != _DIGEST_SIZE else b"\0" + kept
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        """Give a digest in hex, or the text.
+
+        Raises:
+            StoreError: the database is damaged.
+        """
+        if value is None or dialect.name == "sqlite":
+            return cast("str | None", value)
+        kept = bytes(value)
+        try:
+            return kept.hex() if len(kept) == _DIGEST_SIZE else kept.lstrip(b"\0").decode()
+        except UnicodeDecodeError as error:
+            raise build_damaged_error(str(error)) from error
 
 
 class MicrosecondTime(TypeDecorator[datetime]):

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from ..._core import LONE_HUB
 from ..state_machine import DELIVERIES, OUTGOING, RECEIPTS, StateMachine
-from .compact_types import MicrosecondTime, NumberedName, PackedText
+from .compact_types import HexDigest, MicrosecondTime, NumberedName, PackedText, ServerNumberedName
 from .compiled import StoredDate, UtcTime
 
 NAMING_CONVENTION = {
@@ -37,6 +37,13 @@ NAMING_CONVENTION = {
 }
 
 metadata = MetaData(naming_convention=NAMING_CONVENTION)
+
+# A server's rows and indexes are what costs, so indexes there leave out what no query looks for in them. A query names
+# the rows in the words of its index: a plan that is made before the values are known does not find it otherwise.
+UNCONFIRMED = "state <> 'confirmed'"
+UNUSUAL_KIND = "(business IS NULL OR business <> 'new')"
+OF_STATUSES = "message_type = 'status'"
+OF_OUR_STATUSES = "kind = 'status'"
 
 _ABOUT_A_ROW = text("subject_id IS NOT NULL")
 SUBJECTS = ("delivery", "receipt", "outgoing")
@@ -104,9 +111,9 @@ deliveries = Table(
     Column("subject", Text, nullable=False),
     Column("issued_on", StoredDate, nullable=False),
     Column("spool_file", String(64), nullable=False),
-    Column("sha256", String(64), nullable=False),
+    Column("sha256", HexDigest, nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("fingerprint", String(64), nullable=False),
+    Column("fingerprint", HexDigest, nullable=False),
     Column("hub_doc_id", Text),
     # How often the hub was asked about an unknown outcome, and did not have the packet.
     Column("asked", Integer, nullable=False, default=0),
@@ -195,9 +202,9 @@ receipts = Table(
     Column("subject", Text),
     Column("issued_on", StoredDate),
     Column("spool_file", String(64)),
-    Column("sha256", String(64)),
+    Column("sha256", HexDigest),
     Column("size", BigInteger),
-    Column("fingerprint", String(64)),
+    Column("fingerprint", HexDigest),
     Column("verification", String(16)),
     Column("verification_text", PackedText),
     Column("verification_vi", PackedText),
@@ -231,11 +238,11 @@ receipts = Table(
     Index(None, "agency", "state", "id"),
     # Pages of lists, the newest first.
     Index(None, "agency", "created_at", "id"),
-    Index(None, "agency", "state", "created_at", "id"),
-    Index(None, "agency", "business", "created_at", "id"),
+    Index(None, "agency", "state", "created_at", "id", postgresql_where=text(UNCONFIRMED)),
+    Index(None, "agency", "business", "created_at", "id", postgresql_where=text(UNUSUAL_KIND)),
     Index(None, "agency", "sender", "created_at", "id"),
     Index(None, "agency", "code", postgresql_ops={"code": "text_pattern_ops"}),
-    Index(None, "agency", "fingerprint"),
+    Index(None, "agency", "fingerprint", postgresql_where=text(OF_STATUSES)),
     Index(None, "agency", "issued_on"),
     *_build_lease_indexes(RECEIPTS.table_name),
     sqlite_autoincrement=True,
@@ -311,7 +318,7 @@ outgoing = Table(
     Column("hub_doc_id", Text),
     Column("message", PackedText),
     Column("spool_file", String(64)),
-    Column("sha256", String(64)),
+    Column("sha256", HexDigest),
     Column("asked", Integer, nullable=False, default=0),
     Column("sent_at", UtcTime),
     # The hub's id of the recipient's copy of a status, where its list told that and no other.
@@ -327,9 +334,9 @@ outgoing = Table(
     Index(None, "agency", "state", "next_attempt_at"),
     Index(None, "lane"),
     Index(None, "receipt_id"),
-    Index(None, "delivery_id"),
-    Index(None, "agency", "hub_doc_id"),
-    Index(None, "agency", "recipient", "sent_at"),
+    Index(None, "delivery_id", postgresql_where=text("delivery_id IS NOT NULL")),
+    Index(None, "agency", "hub_doc_id", postgresql_where=text(OF_OUR_STATUSES)),
+    Index(None, "agency", "recipient", "sent_at", postgresql_where=text("recipient IS NOT NULL")),
     *_build_lease_indexes(OUTGOING.table_name),
     sqlite_autoincrement=True,
 )
@@ -346,8 +353,9 @@ timeline = Table(
     Column("new", Text, nullable=False),
     # The organisation it is about, where one recipient of a delivery is meant.
     Column("recipient", Text),
+    # The words, in both languages as one text (`rows.join_words`).
     Column("detail", PackedText, nullable=False),
-    # Empty where the words are the same in both languages, a person's own.
+    # Empty where they are one text, or the same in both languages, a person's own.
     Column("detail_vi", PackedText),
     # The time that a status or a request gives itself; `at` is when we learnt of it.
     Column("stated_at", UtcTime),
@@ -461,8 +469,9 @@ evidence_entries = Table(
     _build_id_column(),
     Column("agency", String(64), nullable=False),
     # The row it is about; both empty where it is about the agency as a whole.
-    Column("subject", String(16)),
+    Column("subject", ServerNumberedName(*SUBJECTS)),
     Column("subject_id", Integer),
+    # On a server its first bytes only, as long as the entry's own are here (`log.linking.get_leaf_hash`).
     Column("leaf_hash", LargeBinary, nullable=False),
     Column("stored", LargeBinary, nullable=False),
     Index(None, "subject_id", "subject", sqlite_where=_ABOUT_A_ROW, postgresql_where=_ABOUT_A_ROW),

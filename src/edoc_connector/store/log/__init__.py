@@ -4,7 +4,14 @@ from .archives import ArchivedEntries, ArchiveRecord, EvidenceArchives, missing_
 from .audit_log import PRUNED_TABLE, AuditEvent, AuditLog, gather_entries, get_identity_columns, join_languages
 from .chain_move import move_chains, move_rest
 from .evidence_log import EvidenceLog, LogFault, StoredCheckpoint, StoredEntry
-from .linking import LINK_SECONDS, LINK_TRANSACTIONS, EvidenceWriter, insert_entries, read_last_entry
+from .linking import (
+    LINK_SECONDS,
+    LINK_TRANSACTIONS,
+    EvidenceWriter,
+    get_leaf_hash,
+    insert_entries,
+    read_last_entry,
+)
 
 __all__ = [
     "LINK_SECONDS",
@@ -22,6 +29,7 @@ __all__ = [
     "StoredEntry",
     "gather_entries",
     "get_identity_columns",
+    "get_leaf_hash",
     "insert_entries",
     "join_languages",
     "missing_archive_error",

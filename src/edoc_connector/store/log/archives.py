@@ -1,8 +1,9 @@
 """Archives of the log: which entries were moved to files, and what a file still has of them.
 
-Of an entry that was moved the database keeps its hash, its place and the columns it is found by; its bytes are empty. A
-row of ``evidence_archives`` says where they went; like all of the evidence it is only ever added. Triggers let bytes be
-emptied where such a row covers the entry, and filled again where one says that it was put back; nothing else changes.
+Of an entry that was moved the database keeps its whole hash, its place and the columns it is found by; its bytes are
+empty. A row of ``evidence_archives`` says where they went; like all of the evidence it is only ever added. Triggers let
+bytes be emptied where such a row covers the entry, and filled again where one says that it was put back; nothing else
+changes.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from ...errors import ArchiveMissing, ArchiveRefused
 from ...evidence import ArchiveReader, open_archive, pack_entry, unpack_entry
-from .._sql import TABLES, Row, split_keys
-from .linking import ENTRIES, LEAF, build_leaves_query
+from .._sql import TABLES, Row
+from .linking import ENTRIES, LEAF, build_leaves_query, get_leaf_hash
 
 if TYPE_CHECKING:
     from ..transaction import Tx
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 ARCHIVES = TABLES["evidence_archives"]
 _BATCH_ROWS = 512
 _ROWS = build_leaves_query(ENTRIES, LEAF.label("leaf"))
-_KEYS = build_leaves_query(ENTRIES.c.id, ENTRIES.c.leaf_hash, func.length(ENTRIES.c.stored).label("size"),
-                           LEAF.label("leaf"))  # fmt: skip
+_KEYS = build_leaves_query(ENTRIES.c.id, ENTRIES.c.leaf_hash, ENTRIES.c.stored, LEAF.label("leaf"))
+_EMPTY = update(ENTRIES).where(ENTRIES.c.id == bindparam("key")).values(stored=b"", leaf_hash=bindparam("hash"))
 _REFILL = update(ENTRIES).where(ENTRIES.c.id == bindparam("key")).values(stored=bindparam("stored"))
 
 
@@ -105,20 +106,24 @@ class EvidenceArchives:
     def empty(self, agency: str, leaves: Collection[int]) -> int:
         """Empty the bytes of entries by their places, and return how many still had some."""
         rows = self._find_keys(agency, leaves)
-        full = [int(row["id"]) for row in rows if row["size"] and int(row["leaf"]) in leaves]
-        for chunk in split_keys(full):
-            self._tx.connection.execute(update(ENTRIES).where(ENTRIES.c.id.in_(chunk)).values(stored=b""))
+        full = [
+            {"key": int(row["id"]), "hash": get_leaf_hash(row)}
+            for row in rows
+            if len(row["stored"]) and int(row["leaf"]) in leaves
+        ]
+        if full:
+            self._tx.connection.execute(_EMPTY, full)
         return len(full)
 
     def list_hashes(self, agency: str, first: int, end: int) -> Iterator[bytes]:
         """List the hashes of entries by their places."""
         for begin in range(first, end, _BATCH_ROWS):
             values = {"agency": agency, "first": begin, "last": min(begin + _BATCH_ROWS, end) - 1}
-            yield from (bytes(row["leaf_hash"]) for row in self._tx.connection.execute(_KEYS, values).mappings())
+            yield from map(get_leaf_hash, self._tx.connection.execute(_KEYS, values).mappings())
 
     def refill(self, agency: str, bodies: Mapping[int, bytes]) -> int:
         """Fill entries with their canonical bytes, by their places, and return how many had none."""
-        rows = [row for row in self._find_keys(agency, bodies) if not row["size"] and int(row["leaf"]) in bodies]
+        rows = [row for row in self._find_keys(agency, bodies) if not len(row["stored"]) and int(row["leaf"]) in bodies]
         if rows:
             values = [{"key": int(row["id"]), "stored": pack_entry(bodies[int(row["leaf"])])} for row in rows]
             self._tx.connection.execute(_REFILL, values)

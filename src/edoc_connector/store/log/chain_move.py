@@ -27,7 +27,6 @@ from ...evidence import (
 )
 from .._sql import Row, UtcTime, begin_transaction
 from .linking import (
-    ENTRIES,
     SYSTEM_ACTOR,
     StoredTiles,
     add_log,
@@ -43,7 +42,15 @@ _CHAIN = sa.table(
     *(sa.column(name) for name in ("agency", "sequence", "subject", "subject_id", "entry", "digest", "hash")),
     sa.column("at", UtcTime()),
 )
-# Places as they were at that revision.
+# Entries and their places as they were at that revision.
+_ENTRIES = sa.Table(
+    "evidence_entries",
+    sa.MetaData(),
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    *(sa.Column(name, sa.String) for name in ("agency", "subject")),
+    sa.Column("subject_id", sa.Integer),
+    *(sa.Column(name, sa.LargeBinary) for name in ("leaf_hash", "stored")),
+)
 _LEAVES = sa.table("evidence_leaves", *(sa.column(name) for name in ("entry_id", "agency", "leaf")))
 
 
@@ -54,7 +61,7 @@ class _TilesOfThen(StoredTiles):
 
     def read_leaf_hashes(self, first: int, end: int) -> list[bytes]:
         """Read the hashes of leaves."""
-        query = select(ENTRIES.c.leaf_hash).join_from(_LEAVES, ENTRIES, ENTRIES.c.id == _LEAVES.c.entry_id)
+        query = select(_ENTRIES.c.leaf_hash).join_from(_LEAVES, _ENTRIES, _ENTRIES.c.id == _LEAVES.c.entry_id)
         query = query.where(_LEAVES.c.agency == self.agency, _LEAVES.c.leaf.between(first, end - 1))
         return [bytes(found) for found in self.connection.execute(query.order_by(_LEAVES.c.leaf)).scalars()]
 
@@ -135,8 +142,8 @@ def _load_move(connection: Connection, agency: str, move: _Move | None) -> _Move
     if tree.size == 0:
         return _Move(agency, CompactRange.start(), 0, is_sealed=False)
     query = (
-        select(ENTRIES.c.stored)
-        .join_from(_LEAVES, ENTRIES, ENTRIES.c.id == _LEAVES.c.entry_id)
+        select(_ENTRIES.c.stored)
+        .join_from(_LEAVES, _ENTRIES, _ENTRIES.c.id == _LEAVES.c.entry_id)
         .where(_LEAVES.c.agency == agency, _LEAVES.c.leaf == tree.size - 1)
     )
     entry = parse_entry(unpack_entry(bytes(connection.execute(query).scalar_one())))
@@ -149,7 +156,7 @@ def _read_chain(connection: Connection, agency: str, after: int, limit: int) -> 
 
 
 def _append(connection: Connection, move: _Move, rows: list[dict[str, Any]]) -> None:
-    statement = insert(ENTRIES).returning(ENTRIES.c.id, sort_by_parameter_order=True)
+    statement = insert(_ENTRIES).returning(_ENTRIES.c.id, sort_by_parameter_order=True)
     keys = list(connection.execute(statement, rows).scalars())
     first = move.grown.size
     nodes = move.grown.extend(bytes(row["leaf_hash"]) for row in rows)

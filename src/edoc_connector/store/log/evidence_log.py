@@ -16,6 +16,7 @@ from ..._core import Text
 from ...errors import ArchiveMissing, ArchiveRefused, EvidenceError
 from ...evidence import (
     GENESIS,
+    HASH_SIZE,
     CompactRange,
     KeptCheckpoint,
     LogEntry,
@@ -204,7 +205,7 @@ class EvidenceLog:
         return [facts for one in self._read_all(agency, rows) for facts in one.parse().list_facts()]
 
     def read_leaf_hashes(self, agency: str, first: int, end: int) -> Iterator[bytes]:
-        """Read the hashes of leaves as they are stored.
+        """Read the hashes of leaves.
 
         Args:
             agency: whose log it is.
@@ -391,9 +392,9 @@ class LogWalk:
             return bytes(row["leaf_hash"])
         except EvidenceError:
             self._report(number, "was changed", "đã bị sửa đổi")
-            return bytes(row["leaf_hash"])
+            return bytes(row["leaf_hash"]).ljust(HASH_SIZE, b"\0")
         leaf_hash = hash_leaf(canonical)
-        if leaf_hash != bytes(row["leaf_hash"]) or not self._is_filed(row, canonical):
+        if not leaf_hash.startswith(bytes(row["leaf_hash"])) or not self._is_filed(row, canonical):
             self._report(number, "was changed", "đã bị sửa đổi")
         return leaf_hash
 

@@ -34,6 +34,7 @@ from sqlalchemy import (
 from ..._core import ForkAware, get_logger, make_lock, watch_forks
 from ...errors import EvidenceError, StoreError
 from ...evidence import (
+    HASH_SIZE,
     TILE_WIDTH,
     CompactRange,
     LogEntry,
@@ -45,18 +46,21 @@ from ...evidence import (
     make_log_id,
     open_log,
     pack_entry,
+    unpack_entry,
 )
-from .._sql import TABLES, CompiledStatement, ConnectionSource, split_keys, translate_driver_errors
+from .._sql import TABLES, CompiledStatement, ConnectionSource, Row, split_keys, translate_driver_errors
 
 log = get_logger("edoc_connector.store.evidence")
 
-LINK_SECONDS = 0.25
+LINK_SECONDS = 1.0
 """A process that writes links what it wrote so long ago, with the next transaction that it ends."""
 LINK_TRANSACTIONS = 64
 """A process links at the latest when it ended so many transactions."""
 LINK_BATCH = 1024
 """Entries that are linked in one transaction."""
 SYSTEM_ACTOR = "edoc"
+_KEPT_HASH_BYTES = 4
+"""Of a leaf's hash on a server: enough to notice that an entry is damaged. Whoever changes one can change both."""
 
 LOGS, ENTRIES, RUNS = TABLES["evidence_logs"], TABLES["evidence_entries"], TABLES["evidence_runs"]
 UNLINKED, TILES = TABLES["evidence_unlinked"], TABLES["evidence_tiles"]
@@ -122,16 +126,16 @@ _SELECT_TILE = CompiledStatement(
     )
     .order_by(TILES.c.number)
 )
-_SELECT_LEAVES = CompiledStatement(build_leaves_query(ENTRIES.c.leaf_hash))
+_SELECT_LEAVES = CompiledStatement(build_leaves_query(ENTRIES.c.id, ENTRIES.c.leaf_hash, ENTRIES.c.stored))
 # On SQLite entries are committed in the order of their numbers; on a server a queue knows those without a place.
 _BEHIND_LAST = CompiledStatement(
-    select(ENTRIES.c.id, ENTRIES.c.leaf_hash)
+    select(ENTRIES.c.id, ENTRIES.c.leaf_hash, ENTRIES.c.stored)
     .where(ENTRIES.c.id > bindparam("floor"), ENTRIES.c.agency == bindparam("agency"))
     .order_by(ENTRIES.c.id)
     .limit(LINK_BATCH)
 )
 _IN_QUEUE = CompiledStatement(
-    select(ENTRIES.c.id, ENTRIES.c.leaf_hash)
+    select(ENTRIES.c.id, ENTRIES.c.leaf_hash, ENTRIES.c.stored)
     .join_from(UNLINKED, ENTRIES, ENTRIES.c.id == UNLINKED.c.entry_id)
     .where(UNLINKED.c.agency == bindparam("agency"))
     .order_by(ENTRIES.c.id)
@@ -165,16 +169,40 @@ class StoredTiles:
 
 
 def read_leaf_hashes(connection: Connection, agency: str, first: int, end: int) -> list[bytes]:
-    """Read the hashes of leaves as they are stored; fewer where some are missing.
+    """Read the hashes of leaves; fewer where some are missing.
 
     Args:
         connection: the database.
         agency: whose log it is.
         first: number of the first leaf.
         end: number behind the last.
+
+    Raises:
+        EvidenceError: an entry was changed.
     """
     values = {"agency": agency, "first": first, "last": end - 1}
-    return [bytes(row["leaf_hash"]) for row in _SELECT_LEAVES.fetch_all(connection, values)]
+    return list(map(get_leaf_hash, _SELECT_LEAVES.fetch_all(connection, values)))
+
+
+def get_leaf_hash(row: Row) -> bytes:
+    """Get the hash of an entry's leaf: as it is stored, or computed where only its first bytes are.
+
+    Args:
+        row: the entry's, with ``id``, ``leaf_hash`` and ``stored``.
+
+    Raises:
+        EvidenceError: the entry was changed.
+    """
+    kept = bytes(row["leaf_hash"])
+    if len(kept) == HASH_SIZE:
+        return kept
+    computed = hash_leaf(unpack_entry(bytes(row["stored"])))
+    if not computed.startswith(kept):
+        raise EvidenceError(
+            f"the entry of row {row['id']} of the evidence was changed; run edoc fsck.",
+            vi=f"mục bằng chứng ở dòng {row['id']} đã bị sửa đổi; hãy chạy edoc fsck.",
+        )
+    return computed
 
 
 def read_size(connection: Connection, agency: str) -> int:
@@ -373,7 +401,7 @@ class EvidenceWriter(ForkAware):
         found = query.fetch_all(connection, {"agency": agency, **values})
         if not found:
             return None, 0
-        rows = [(int(row["id"]), bytes(row["leaf_hash"])) for row in found]
+        rows = [(int(row["id"]), get_leaf_hash(row)) for row in found]
         grown = self._load_range(connection, agency, size)
         if size == 0 and (opening := _ensure_open(connection, agency, at=self._clock())) is not None:
             rows.insert(0, opening)
@@ -408,7 +436,10 @@ def insert_entries(connection: Connection, entries: Sequence[LogEntry], *, at: d
         for agency in dict.fromkeys(entry.agency for entry in entries):
             _ensure_open(connection, agency, at=at)
     if entries:
-        _INSERT_ENTRIES.execute_many(connection, list(map(build_row, entries)))
+        rows = list(map(build_row, entries))
+        if connection.dialect.name == "postgresql":
+            rows = [{**row, "leaf_hash": row["leaf_hash"][:_KEPT_HASH_BYTES]} for row in rows]
+        _INSERT_ENTRIES.execute_many(connection, rows)
 
 
 def read_last_entry(connection: Connection) -> int:

@@ -8,12 +8,26 @@ from datetime import date, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, exists, or_, select, text
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    ColumnElement,
+    Select,
+    bindparam,
+    exists,
+    literal_column,
+    or_,
+    select,
+    text,
+)
 
 from ..._core import LONE_HUB, Page
 from .._sql import (
+    OF_STATUSES,
     SHOWN_WITHOUT_STATUSES,
     TABLES,
+    UNCONFIRMED,
+    UNUSUAL_KIND,
     CompiledStatement,
     UtcTime,
     build_newest_first_query,
@@ -93,7 +107,9 @@ _SELECT_OF_CODE = CompiledStatement(
     )
     .order_by(TABLE.c.id)
 )
-_IS_STATUS = TABLE.c.message_type == STATUS
+_IS_STATUS = literal_column(OF_STATUSES, Boolean)
+_IS_UNCONFIRMED = literal_column(UNCONFIRMED, Boolean)
+_IS_OF_UNUSUAL_KIND = literal_column(UNUSUAL_KIND, Boolean)
 _SELECT_SAME_STATUSES = _ROWS_OF_AGENCY.where(TABLE.c.fingerprint.in_(_ANY_OF), _IS_STATUS)
 
 
@@ -220,8 +236,11 @@ class ReceiptQueries:
         business = None if kind == STATUS else kind
         matches = {
             "number": [] if number is None else match_number(TABLE.c.code, number, is_postgresql=is_postgresql),
-            "state": [TABLE.c.state == state],
-            "kind": [TABLE.c.business.is_(None) if business is None else TABLE.c.business == business],
+            "state": [TABLE.c.state == state, *([] if state == ReceiptState.CONFIRMED else [_IS_UNCONFIRMED])],
+            "kind": [
+                TABLE.c.business.is_(None) if business is None else TABLE.c.business == business,
+                *([] if kind == _USUAL_KIND else [_IS_OF_UNUSUAL_KIND]),
+            ],
             "sender": [TABLE.c.sender == sender],
         }
         filters_only = {
