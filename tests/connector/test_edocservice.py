@@ -476,7 +476,7 @@ def test_trap_accepted_is_not_delivered(
     hub.edocservice = EdocserviceTraps(forwards=False)
     if not counter:
         monkeypatch.setattr(Outbox, "_describe_taken", lambda _, doc_id: f"docId {doc_id}")
-    sender = edoc("H29.05", limits={"undelivered_after": 3600})
+    sender = edoc("H29.05", limits={"arrival_within": 3600})
     delivery = sender.send(sample_document())
 
     def check() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,23 @@ def test_tables_are_for_people(offices: dict[str, Path], sent: str, edoc: Edoc) 
     """Without --json, lists are tables in both languages."""
     assert "Đã nhận: 1" in edoc("receive", "-c", offices["G22"], "--save", "in").out
     assert "Đã gửi: 1" in edoc("deliveries", "-c", offices["H29.05"]).out
+
+
+def test_where_a_document_stands_is_said_alike_in_both_languages(
+    offices: dict[str, Path], sent: str, edoc: Edoc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state and each recipient, in both languages or in one (words, "Found stilted")."""
+    edoc("receive", "-c", offices["G22"])
+    edoc("status", sent, "03", "-c", offices["G22"])
+    edoc("receive", "-c", offices["H29.05"])
+    time = r"\d\d/\d\d/\d{4} \d\d:\d\d:\d\d"
+    english = rf"state: sent; G22 03 {time} \(hub-announced\)\n"
+    vietnamese = rf"tình trạng: đã gửi; G22 03 {time} \(theo thông báo của trục\)\n"
+    assert re.search(english + vietnamese, edoc("show", sent, "-c", offices["H29.05"]).out)
+    monkeypatch.setenv("EDOC_LANG", "vi")
+    told = edoc("show", sent, "-c", offices["H29.05"]).out
+    assert re.search(vietnamese, told)
+    assert "state: " not in told
 
 
 def test_without_a_configuration_the_error_says_so(edoc: Edoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

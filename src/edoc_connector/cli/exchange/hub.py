@@ -183,7 +183,7 @@ def _list_demands(profile: PacketProfile) -> list[tuple[str, str, str]]:
         ("attachment needed", "bắt buộc có tệp đính kèm", _as_mark(profile.needs_attachment)),
         ("largest attachment, bytes", "tệp lớn nhất, byte", _as_size(profile.max_attachment)),
         ("largest packet, bytes", "gói tin lớn nhất, byte", _as_size(profile.max_packet)),
-        ("form of codes", "dạng mã đơn vị", profile.code_form or "–"),
+        ("form of codes", "dạng mã định danh", profile.code_form or "–"),
         ("document types", "loại văn bản", ", ".join(map(str, profile.document_types)) or "–"),
     ]
 
