@@ -19,6 +19,7 @@ KIND: Mapping[str, Text] = {
     "take_back": Text("asked back", "yêu cầu lấy lại"),
     "status": Text("status", "trạng thái"),
     "expired": Text("deadline over", "quá hạn"),
+    "undelivered": Text("undelivered", "chưa đến"),
     "refused_later": Text("refused after it was sent", "bị từ chối sau khi gửi"),
 }
 NO_EFFECT = Text("it moves nothing", "không có hiệu lực")
@@ -81,7 +82,7 @@ def format_recipients(delivery: Delivery, speak: Callable[[Text], str] = str) ->
 def _format_recipient(recipient: RecipientState, speak: Callable[[Text], str]) -> str:
     change = f" ({speak(recipient.change.text)})" if recipient.change is not None else ""
     authority = f" ({speak(recipient.authority.text)})" if recipient.authority is not None else ""
-    mark = " !" if recipient.undelivered else ""
+    mark = f" ({speak(KIND['undelivered'])})" if recipient.undelivered else ""
     mark += f" ({speak(KIND['refused_later'])})" if recipient.refused_at is not None else ""
     from .output import format_local_time
 
