@@ -8,9 +8,11 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from edoc_connector import errors
 from edoc_connector.cli import main
 from edoc_connector.testing import RunningHub, sample_document, sample_pdf
 
@@ -44,6 +46,14 @@ def logging_as_before() -> Iterator[None]:
     root.handlers[:] = [one for one in root.handlers if one in handlers]
     for one, level in levels:
         one.setLevel(level)
+
+
+@pytest.fixture
+def language_as_before() -> Iterator[None]:
+    """The language that a command chooses does not last in this process."""
+    before = errors.get_language()
+    yield
+    errors.set_language(cast("errors.Language", before))
 
 
 @pytest.fixture

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.main import get_command
 
-from edoc_connector import errors
 from edoc_connector.cli.app import app
 from edoc_connector.cli.help import pick_help
 
@@ -18,12 +17,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Edoc
 
 
-@pytest.fixture(autouse=True)
-def language() -> Iterator[None]:
-    """The language as it was before the test."""
-    before = errors.get_language()
-    yield
-    errors.set_language(cast("errors.Language", before))
+pytestmark = pytest.mark.usefixtures("language_as_before")
 
 
 def test_the_environment_and_the_file_choose(edoc: Edoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -346,7 +346,7 @@ def test_a_code_with_spaces(code: str, write: Write) -> None:
     """Spaces, line ends and invisible letters in our own code are an error in both languages: the hub knows no such."""
     with pytest.raises(ConfigError, match=r"agency\.id: a code has no spaces") as caught:
         Settings.load(write(MINIMAL.replace('id = "H29.05"', f'id = "{code}"', 1)))
-    assert "mã đơn vị không có dấu cách" in caught.value.vi
+    assert "mã định danh không có dấu cách" in caught.value.vi
 
 
 def test_secrets_come_from_a_function(tmp_path: Path) -> None:

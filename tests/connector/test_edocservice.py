@@ -17,7 +17,7 @@ from edoc_connector.connector.naming.document_match import DeliveryMatch
 from edoc_connector.connector.outbound import confirmation_gate
 from edoc_connector.connector.outbound.confirmation_gate import ConfirmationGate
 from edoc_connector.connector.outbound.outbox import Outbox
-from edoc_connector.edxml import Organization, StaffInfo, StatusCode
+from edoc_connector.edxml import Business, Organization, StaffInfo, StatusCode
 from edoc_connector.errors import (
     AuthenticationRejected,
     DocumentError,
@@ -135,7 +135,9 @@ def _require_code_forms(edoc: Any, hub: RunningHub) -> None:
 
 
 @in_place_or_taken_out
-@pytest.mark.parametrize("demand", ["needed_elements", "status_header", "content_from_subject", "needs_attachment"])
+@pytest.mark.parametrize(
+    "demand", ["needed_elements", "status_header", "content_from_subject", "needs_paper", "needs_attachment"]
+)
 def test_packet_profile_of_an_edoc_hub(
     edoc: Any, handle: Handle, demand: str, counter: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,7 +163,7 @@ def test_packet_profile_of_an_edoc_hub(
                 sender.send(sample_document(attachments=()))
             assert sender.deliveries() == []
             return
-        delivery = sender.send(sample_document(content=None))
+        delivery = sender.send(sample_document(content=None, business=Business(paper=None)))
         (receipt,) = handle(receiver)
         assert receipt.document.content == receipt.document.subject
         receipt.accept()
@@ -474,7 +476,7 @@ def test_trap_accepted_is_not_delivered(
     hub.edocservice = EdocserviceTraps(forwards=False)
     if not counter:
         monkeypatch.setattr(Outbox, "_describe_taken", lambda _, doc_id: f"docId {doc_id}")
-    sender = edoc("H29.05", limits={"undelivered_after": 3600})
+    sender = edoc("H29.05", limits={"arrival_within": 3600})
     delivery = sender.send(sample_document())
 
     def check() -> None:

@@ -13,7 +13,7 @@ from edoc_connector.testing import RECIPIENT, sample_document
 from edoc_connector.testing.hub import RunningHub
 
 if TYPE_CHECKING:
-    from tests.connector.conftest import Handle, Office
+    from tests.connector.conftest import Ahead, Handle, Office
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 
@@ -274,8 +274,18 @@ def test_two_recipients_stand_apart(office: Office, handle: Handle) -> None:
 
 def test_a_document_nobody_reports_on_is_undelivered(office: Office) -> None:
     """A document with no 01 within the hub's time is shown as undelivered (business rules, "Who owes what")."""
-    sender = office("H29.05", limits={"undelivered_after": 1e-6})
+    sender = office("H29.05", limits={"arrival_within": 1e-6})
     assert sender.send(sample_document()).recipient("G22").undelivered
+
+
+def test_the_hubs_time_is_a_quarter_of_an_hour(office: Office, ahead: Ahead) -> None:
+    """A document with no 01 within 15 minutes, unless set, is undelivered (business rules, "Who owes what")."""
+    sender = office("H29.05")
+    document_id = sender.send(sample_document()).id
+    assert not ahead(sender, 14 * 60).delivery(document_id).recipient("G22").undelivered
+    assert "UNDELIVERED" not in sender.explain(document_id).text()
+    assert ahead(sender, 2 * 60).delivery(document_id).recipient("G22").undelivered
+    assert "G22 UNDELIVERED" in sender.explain(document_id).text()
 
 
 def test_what_is_not_there_is_not_found(office: Office) -> None:

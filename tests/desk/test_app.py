@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from edoc_connector.connector import Connector
-from edoc_connector.edxml import Organization
+from edoc_connector.edxml import VIETNAM, Organization
 from edoc_connector.testing import sample_document
 
 if TYPE_CHECKING:
@@ -126,6 +126,27 @@ def test_what_is_wrong_with_a_form_is_said_beside_it(run: Run) -> None:
         assert "Nguyễn Văn A" in answer.text
         found = clerk.client.get("/compose/agencies", params={"find": "van phong"}).text
         assert "G22 — Văn phòng Chính phủ" in found
+
+
+def test_a_document_that_was_sent_shows_where_it_stands(run: Run, settings: Callable[..., Settings]) -> None:
+    """Undelivered until 01 comes, then with the recipient's own time beside ours (Decree 30/2020/NĐ-CP, Annex VI)."""
+    desk = run(limits={"grace": 0.0, "backoff": 0.0, "arrival_within": 0.2})
+    document_id = desk.connector.send(sample_document()).id
+    with desk.sign_in("chuyen.vien") as officer:
+        path = officer.client.get("/outgoing").text.split('class="main"', 1)[1].split('href="', 1)[1].split('"', 1)[0]
+        officer.wait_for(path, "Chưa đến</span>")
+        with Connector(settings("G22")) as partner:
+            for receipt in partner.receive():
+                with receipt:
+                    pass
+            partner.flush()
+        page = officer.wait_for(path, "01 Đã đến</span>")
+    assert "Chưa đến</span>" not in page
+    stated = desk.connector.delivery(document_id).recipient("G22").time
+    assert stated is not None
+    recipients = page.split('aria-labelledby="recipients"', 1)[1].split("</section>", 1)[0]
+    assert "Giờ nơi nhận báo" in recipients
+    assert f"{stated.astimezone(VIETNAM):%d/%m/%Y %H:%M}" in recipients
 
 
 def send_to_us(partner: Connector, number: str, subject: str = "Yêu cầu báo cáo") -> str:

@@ -64,6 +64,7 @@ def test_the_error_names_where_it_stands_and_what_is_allowed() -> None:
         "status 06 completed may not be sent now: the document is at 01 arrived, take-back requested; "
         "allowed: 02 rejected, 03 accepted, 15 change agreed, 16 change refused."
     )
+    assert caught.value.vi.startswith("Không được gửi trạng thái 06 Hoàn thành: ")
     assert "01 Đã đến" in caught.value.vi
     assert "03 Đã tiếp nhận" in caught.value.vi
     with pytest.raises(StatusNotAllowed, match="allowed: none"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from .._core import Text
@@ -19,6 +19,7 @@ KIND: Mapping[str, Text] = {
     "take_back": Text("asked back", "yêu cầu lấy lại"),
     "status": Text("status", "trạng thái"),
     "expired": Text("deadline over", "quá hạn"),
+    "undelivered": Text("undelivered", "chưa đến"),
     "refused_later": Text("refused after it was sent", "bị từ chối sau khi gửi"),
 }
 NO_EFFECT = Text("it moves nothing", "không có hiệu lực")
@@ -67,17 +68,22 @@ def format_status_code(text: str | None) -> str:
     return f"{status_code} {status_code.text}"
 
 
-def format_recipients(delivery: Delivery) -> str:
-    """Format the status of each recipient of a delivery, in one line."""
-    deadline = [f"({format_kind('expired')})"] if delivery.expired_at is not None else []
-    return "; ".join([*map(_format_recipient, delivery.recipients), *deadline])
+def format_recipients(delivery: Delivery, speak: Callable[[Text], str] = str) -> str:
+    """Format the status of each recipient of a delivery, in one line.
+
+    Args:
+        delivery: the delivery.
+        speak: chooses the language of each word; by default that of this process.
+    """
+    deadline = [f"({speak(KIND['expired'])})"] if delivery.expired_at is not None else []
+    return "; ".join([*(_format_recipient(one, speak) for one in delivery.recipients), *deadline])
 
 
-def _format_recipient(recipient: RecipientState) -> str:
-    change = f" ({recipient.change.text})" if recipient.change is not None else ""
-    authority = f" ({recipient.authority.text})" if recipient.authority is not None else ""
-    mark = " !" if recipient.undelivered else ""
-    mark += f" ({format_kind('refused_later')})" if recipient.refused_at is not None else ""
+def _format_recipient(recipient: RecipientState, speak: Callable[[Text], str]) -> str:
+    change = f" ({speak(recipient.change.text)})" if recipient.change is not None else ""
+    authority = f" ({speak(recipient.authority.text)})" if recipient.authority is not None else ""
+    mark = f" ({speak(KIND['undelivered'])})" if recipient.undelivered else ""
+    mark += f" ({speak(KIND['refused_later'])})" if recipient.refused_at is not None else ""
     from .output import format_local_time
 
     time = f" {format_local_time(recipient.time)}" if recipient.time else ""

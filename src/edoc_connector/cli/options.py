@@ -22,7 +22,7 @@ AgencyOption = Annotated[
     str | None,
     typer.Option(
         metavar="ID",
-        help="Which agency, where the configuration has several. / Mã đơn vị, nếu tệp cấu hình có nhiều đơn vị.",
+        help="Which agency, where the configuration has several. / Mã định danh, nếu tệp cấu hình có nhiều đơn vị.",
     ),
 ]
 SenderOption = Annotated[

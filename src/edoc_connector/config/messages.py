@@ -67,7 +67,7 @@ _DETAILS_VI: Mapping[str, str] = {
 
 CODE_WITH_SPACES = Text(
     "a code has no spaces, line ends or invisible letters: write it as the hub's directory does, as in H29.05",
-    "mã đơn vị không có dấu cách, xuống dòng hoặc ký tự ẩn: hãy ghi đúng như danh bạ của trục, ví dụ H29.05",
+    "mã định danh không có dấu cách, xuống dòng hoặc ký tự ẩn: hãy ghi đúng như danh bạ của trục, ví dụ H29.05",
 )
 
 TWO_PERIODS = Text(

@@ -464,7 +464,8 @@ class LimitSettings(Section):
         backoff_cap: upper end of that doubling.
         retry_after_cap: longest wait that a hub's Retry-After is obeyed for.
         pause_cap: longest pause of work with a hub that fails, before it is asked for its list.
-        undelivered_after: a recipient that has not reported 01 after this long is shown as undelivered.
+        arrival_within: the time in which systems at the hub report 01 by themselves: a recipient that has not after
+            this long is shown as undelivered.
         drained_after: a hub that is emptied counts as empty once it offered nothing, and nothing was open there, for so
             long.
         unanswered_after: a document that came in and that nobody accepted or rejected after this long is shown.
@@ -480,7 +481,7 @@ class LimitSettings(Section):
     backoff_cap: Annotated[float, Field(ge=0, le=_DAY)] = 3600.0
     retry_after_cap: Annotated[float, Field(ge=0, le=_DAY)] = 900.0
     pause_cap: Annotated[float, Field(ge=0, le=3600)] = 300.0
-    undelivered_after: Annotated[float, Field(gt=0, le=3660 * _DAY)] = 86400.0
+    arrival_within: Annotated[float, Field(gt=0, le=3660 * _DAY)] = 900.0
     drained_after: Annotated[float, Field(ge=0, le=3660 * _DAY)] = 7.0 * _DAY
     unanswered_after: Annotated[float, Field(gt=0, le=3660 * _DAY)] = 10.0 * _DAY
     deadlines: dict[

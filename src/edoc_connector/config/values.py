@@ -189,7 +189,7 @@ class LimitValues(TypedDict, total=False):
     backoff_cap: float
     retry_after_cap: float
     pause_cap: float
-    undelivered_after: float
+    arrival_within: float
     unanswered_after: float
     deadlines: Mapping[str, float]
     drained_after: float

@@ -162,6 +162,7 @@ class ConnectorContext:
             own,
             needed_elements=tuple(dict.fromkeys(name for one in profiles for name in one.needed_elements)),
             content_from_subject=any(one.content_from_subject for one in profiles),
+            needs_paper=any(one.needs_paper for one in profiles),
         )
 
 

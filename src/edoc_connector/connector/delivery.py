@@ -165,13 +165,13 @@ class Delivery:
         return recipient
 
 
-def build_deliveries(tx: Tx, rows: Sequence[DeliveryRow], *, undelivered_after: float) -> list[Delivery]:
+def build_deliveries(tx: Tx, rows: Sequence[DeliveryRow], *, arrival_within: float) -> list[Delivery]:
     """Build deliveries with their recipients and timelines."""
     keys = [row.id for row in rows]
     recipients = tx.recipients.load(keys)
     timelines = tx.timeline.load_timelines(DELIVERIES, keys)
     targets = tx.deliveries.load_targets([row.id for row in rows if row.business != NEW_KIND])
-    overdue_before = tx.now - timedelta(seconds=undelivered_after)
+    overdue_before = tx.now - timedelta(seconds=arrival_within)
     views = []
     for row in rows:
         is_overdue = row.sent_at is not None and row.sent_at < overdue_before

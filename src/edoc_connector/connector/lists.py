@@ -78,7 +78,7 @@ class Lists:
         """
         with self.context.store.snapshot() as tx:
             rows = tx.deliveries.list_page(self.context.agency, limit=limit, after=after, **filters)
-            views = build_deliveries(tx, rows, undelivered_after=self.context.limits.undelivered_after)
+            views = build_deliveries(tx, rows, arrival_within=self.context.limits.arrival_within)
         return Page(views, next=rows.next)
 
     def iter_deliveries(self, **filters: Unpack[DeliveryFilters]) -> Iterator[Delivery]:

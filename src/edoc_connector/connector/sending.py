@@ -320,7 +320,7 @@ class Sending:
     # -- helpers
 
     def _build_delivery(self, tx: Tx, row: DeliveryRow) -> Delivery:
-        return build_deliveries(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]
+        return build_deliveries(tx, [row], arrival_within=self.context.limits.arrival_within)[0]
 
     def _begin_batch(
         self, at_once: int | None, *, deadline: datetime | timedelta | None, use_successors: bool, queue: bool

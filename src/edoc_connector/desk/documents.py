@@ -20,11 +20,11 @@ from .views import (
     UNREADABLE,
     Badge,
     badge,
-    badge_code,
     describe_events,
     format_time,
     list_facts,
     list_files,
+    list_standing,
     load_received,
     load_sent,
     pick,
@@ -150,8 +150,9 @@ class Documents:
             (
                 one.organ_id,
                 one.name,
-                [badge_code(call.language, str(one.status))] if one.status else [],
+                list_standing(call.language, one),
                 [badge(call.language, one.change)] if one.change else [],
+                format_time(one.time),
                 format_time(one.learnt_at),
                 one.description or "",
             )

@@ -83,6 +83,7 @@ TEXTS: Final = Texts(
         "doc.places": ("Nơi nhận (in trên văn bản)", "Places as printed"),
         "doc.reason": ("Lý do yêu cầu", "Reason of the request"),
         "doc.id": ("Mã văn bản", "DocumentId"),
+        "doc.stated": ("Giờ nơi nhận báo", "Recipient's time"),
         "doc.recipients": ("Nơi nhận và trạng thái", "Recipients and statuses"),
         "doc.timeline": ("Diễn biến", "Timeline"),
         "doc.next": ("Việc sắp tới", "What is next"),

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from .._core import Labelled, Text
 from .._web import Language
-from ..connector import Connector, Receipt, Story
+from ..connector import Connector, Receipt, RecipientState, Story
 from ..edxml import SEAL_NAME, VIETNAM, Attachment, Document, Priority, StatusCode, read
 from ..errors import AttachmentError, NotFound, PacketError, StoreError
 from ..store import Change, DeliveryRow, DeliveryState, ReceiptRow, ReceiptState, RecipientRow, RegisterFilter, Tx
@@ -24,6 +24,8 @@ _TONES: Final[Mapping[str, str]] = {
     "16": "bad", "asked": "wait", "agreed": "plain", "refused": "bad",
     "pass": "good", "warn": "wait", "fail": "bad", "valid": "good", "invalid": "bad", "unverifiable": "wait",
 }  # fmt: skip
+
+_UNDELIVERED: Final = Text("Undelivered", "Chưa đến")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,13 @@ def badge_code(language: Language, code: str) -> Badge:
     """Make the badge of a status code; one that is none stays as it is."""
     name = pick(language, StatusCode(code)) if code in set(StatusCode) else ""
     return Badge(f"{code} {name}".strip(), _TONES.get(code, "plain"))
+
+
+def list_standing(language: Language, recipient: RecipientState) -> list[Badge]:
+    """List the badges of where a document stands with a recipient: its last status, or that none came in time."""
+    if recipient.undelivered:
+        return [Badge(pick(language, _UNDELIVERED), "bad")]
+    return [badge_code(language, str(recipient.status))] if recipient.status else []
 
 
 def describe_events(story: Story, language: Language, *, agency: str) -> list[EventView]:

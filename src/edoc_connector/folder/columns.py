@@ -35,7 +35,7 @@ COLUMNS = (
     ),
     Column(
         "id",
-        "mã định danh",
+        "mã văn bản",
         "H29.05,2026/11/20,7816/SNV-VP",
         Text("DocumentId; made of the others where it is left out", "DocumentId; bỏ trống thì lập từ các cột khác"),
     ),

@@ -20,6 +20,7 @@ class PacketProfile:
         has_prefix: whether every element of the envelope must have the prefix ``edXML:``, as the writer gives it.
         status_header: the header's child of a status packet.
         content_from_subject: whether ``Content`` gets the subject where a document has none.
+        needs_paper: whether ``Paper`` must be stated; 0, no paper copy follows, where a document does not say.
         needs_attachment: whether a document must have an attachment.
         max_attachment: most bytes of one attachment.
         max_packet: most bytes of a packet.
@@ -33,6 +34,7 @@ class PacketProfile:
     has_prefix: bool = False
     status_header: Literal["MessageHeader", "Status"] = "MessageHeader"
     content_from_subject: bool = False
+    needs_paper: bool = False
     needs_attachment: bool = False
     max_attachment: int | None = None
     max_packet: int | None = None

@@ -51,7 +51,7 @@ class RefusalMeaning:
 DUPLICATE = RefusalMeaning(
     DuplicateDocument,
     "The hub has a document with this DocumentId already. It was sent before: look up its state, do not send it again.",
-    "Trục đã có văn bản với mã định danh này. Văn bản đã được gửi trước đó: hãy tra trạng thái, không gửi lại.",
+    "Trục đã có văn bản với mã văn bản này. Văn bản đã được gửi trước đó: hãy tra trạng thái, không gửi lại.",
 )
 
 MEANING_BY_CODE: Mapping[str, RefusalMeaning] = {
@@ -63,7 +63,7 @@ MEANING_BY_CODE: Mapping[str, RefusalMeaning] = {
     "15": RefusalMeaning(
         AuthenticationRejected,
         "The hub does not know this system id, or the secret is wrong. Check both in the configuration.",
-        "Trục không nhận ra mã hệ thống hoặc khóa bí mật sai. Hãy kiểm tra cả hai trong cấu hình.",
+        "Trục không nhận ra mã hệ thống hoặc mã bí mật sai. Hãy kiểm tra cả hai trong cấu hình.",
     ),
     "16": RefusalMeaning(
         ClockRejected,
@@ -73,12 +73,12 @@ MEANING_BY_CODE: Mapping[str, RefusalMeaning] = {
     "18": RefusalMeaning(
         UnknownRecipient,
         "A receiver is not in the hub's directory. Refresh the directory and correct the code.",
-        "Đơn vị nhận không có trong danh bạ của trục. Hãy đồng bộ lại danh bạ và sửa mã đơn vị.",
+        "Đơn vị nhận không có trong danh bạ của trục. Hãy đồng bộ lại danh bạ và sửa mã định danh.",
     ),
     "19": RefusalMeaning(
         UnknownSender,
         "The sending agency is not registered with the hub. Check its code, or have it registered.",
-        "Đơn vị gửi chưa đăng ký trên trục. Hãy kiểm tra mã đơn vị hoặc đề nghị đăng ký.",
+        "Đơn vị gửi chưa đăng ký trên trục. Hãy kiểm tra mã định danh hoặc đề nghị đăng ký.",
     ),
     "20": RefusalMeaning(
         HubUnavailable,
@@ -142,7 +142,7 @@ _UNNAMED_ERROR = RefusalMeaning(
 _DENIED = RefusalMeaning(
     AuthenticationRejected,
     "The hub does not let this system in. Check the system id, the secret and, where used, the client certificate.",
-    "Trục không cho hệ thống này truy cập. Hãy kiểm tra mã hệ thống, khóa bí mật và chứng thư máy khách (nếu dùng).",
+    "Trục không cho hệ thống này truy cập. Hãy kiểm tra mã hệ thống, mã bí mật và chứng thư máy khách (nếu dùng).",
 )
 _BUSY = RefusalMeaning(
     HubUnavailable,

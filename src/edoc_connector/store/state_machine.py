@@ -228,14 +228,19 @@ RECEIPTS = StateMachine(
             "the application failed on it too often",
             "phần mềm của đơn vị gặp lỗi quá nhiều lần",
         ),
-        Transition(_R.HANDLED, _R.CONFIRMED, "the hub knows that we have it", "trục đã biết đơn vị nhận được"),
+        Transition(
+            _R.HANDLED,
+            _R.CONFIRMED,
+            "the hub knows that we have it",
+            "trục đã ghi nhận đơn vị nhận được gói tin",
+        ),
         # Also when the application was done with it: whoever sends first under an id does not keep it by that.
         *(
             Transition(
                 state,
                 _R.QUARANTINED,
                 "a document came under its id that is attested better",
-                "có văn bản cùng mã định danh được xác thực tốt hơn",
+                "có văn bản cùng mã văn bản được xác thực tốt hơn",
             )
             for state in (_R.WAITING, _R.HANDLED, _R.CONFIRMED)
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,34 @@ def test_tables_are_for_people(offices: dict[str, Path], sent: str, edoc: Edoc) 
     """Without --json, lists are tables in both languages."""
     assert "Đã nhận: 1" in edoc("receive", "-c", offices["G22"], "--save", "in").out
     assert "Đã gửi: 1" in edoc("deliveries", "-c", offices["H29.05"]).out
+
+
+@pytest.mark.usefixtures("language_as_before")
+def test_where_a_document_stands_is_said_alike_in_both_languages(
+    offices: dict[str, Path], sent: str, edoc: Edoc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state and each recipient, in both languages or in one (words, "Found stilted")."""
+    edoc("receive", "-c", offices["G22"])
+    edoc("status", sent, "03", "-c", offices["G22"])
+    edoc("receive", "-c", offices["H29.05"])
+    time = r"\d\d/\d\d/\d{4} \d\d:\d\d:\d\d"
+    english = rf"state: sent; G22 03 {time} \(hub-announced\)\n"
+    vietnamese = rf"tình trạng: đã gửi; G22 03 {time} \(theo thông báo của trục\)\n"
+    assert re.search(english + vietnamese, edoc("show", sent, "-c", offices["H29.05"]).out)
+    monkeypatch.setenv("EDOC_LANG", "vi")
+    told = edoc("show", sent, "-c", offices["H29.05"]).out
+    assert re.search(vietnamese, told)
+    assert "state: " not in told
+
+
+def test_a_document_that_nobody_reports_on_is_undelivered(offices: dict[str, Path], sent: str, edoc: Edoc) -> None:
+    """It is called that in the list and on its own, once the hub's time is over (business rules, "Who owes what")."""
+    assert "chưa đến" not in edoc("show", sent, "-c", offices["H29.05"]).out.splitlines()[-1]
+    with offices["H29.05"].open("a", encoding="utf-8") as file:
+        file.write("[limits]\narrival_within = 0.000001\n")
+    shown = edoc("show", sent, "-c", offices["H29.05"]).out
+    assert "state: sent; G22 – (undelivered)\ntình trạng: đã gửi; G22 – (chưa đến)\n" in shown
+    assert "undelivered" in edoc("deliveries", "-c", offices["H29.05"]).out
 
 
 def test_without_a_configuration_the_error_says_so(edoc: Edoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ def test_the_next_morning_ends_at_noon_in_vietnam(now: datetime, start: datetime
 @on_both
 def test_a_recipient_that_reports_nothing(office: Office, hub: RunningHub, find: Find, handle: Handle) -> None:
     """CHK-UNDELIVERED is raised until 01 comes (business rules, "Who owes what")."""
-    sender = office("H29.05", limits={"undelivered_after": 0.2})
+    sender = office("H29.05", limits={"arrival_within": 0.2})
     sender.send(sample_document())
     time.sleep(0.3)
     assert find(sender, "CHK-UNDELIVERED") is WARN

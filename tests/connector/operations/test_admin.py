@@ -152,7 +152,9 @@ def test_a_story_of_receiving(office: Office, hub: RunningHub, handle: Handle, f
     handle(receiver)
     story = receiver.explain(ID)
     assert "confirmation done taken by the hub" in story.text()
-    assert "trạng thái 01 Đã đến tới H29.05 đã được trục nhận" in story.text(vi=True)
+    assert "trạng thái 01 (Đã đến) báo H29.05: đã được trục nhận" in story.text(vi=True)
+    assert "xác nhận đã nhận (done): chờ gửi" in story.text(vi=True)
+    assert "trục đã ghi nhận đơn vị nhận được gói tin" in story.text(vi=True)
     assert story.next[0].startswith("The sender asks for it back")
     assert receiver.explain(receipt.hub_doc_id).title == story.title
     bad = hub.offer(b"nonsense", sender="H29.05", to="G22")

@@ -71,7 +71,7 @@ def test_row_29_a_refused_confirmation_is_open(refused_confirmation: Connector) 
     story = refused_confirmation.explain(ID)
     assert NOTHING not in story.next
     assert any("confirmation done was refused" in step and "edoc resend" in step for step in story.next)
-    assert any("Trục từ chối xác nhận done" in step for step in story.next_vi)
+    assert any("Trục từ chối xác nhận đã nhận (done)" in step for step in story.next_vi)
     (refused,) = refused_confirmation.reconcile().refused
     assert (refused.document_id, refused.what, refused.state) == (ID, "confirm", "failed")
 

@@ -10,7 +10,7 @@ import pytest
 
 from edoc_connector import edxml
 from edoc_connector.connector import Connector
-from edoc_connector.edxml import Organization
+from edoc_connector.edxml import Business, Organization
 from edoc_connector.errors import DocumentError
 from edoc_connector.hubs import HubCapabilities, PacketProfile, Vxp
 from edoc_connector.testing import sample_document
@@ -80,6 +80,15 @@ def test_needed_elements_are_written_empty(office: Office, demands: Any, tmp_pat
     assert "<edXML:Content>V/v kết nối, liên thông văn bản</edXML:Content>" in packet
     assert packet.index("</edXML:SignerInfo>") < packet.index("<edXML:OtherInfo")
     assert "StaffInfo" not in packet
+
+
+def test_paper_is_stated_where_a_hub_wants_it(office: Office, demands: Any, handle: Any) -> None:
+    """A document that does not say whether a paper copy follows says 0 there, and its seal holds (edocservice)."""
+    demands(needs_paper=True)
+    office("H29.05").send(sample_document(business=Business(paper=None)))
+    (receipt,) = handle(office("G22"))
+    assert receipt.verification.status == "VALID"
+    assert receipt.document.business.paper is False
 
 
 def test_a_sealed_packet_with_needed_elements_is_valid(office: Office, demands: Any, handle: Any) -> None:

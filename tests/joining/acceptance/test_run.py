@@ -178,6 +178,24 @@ def test_a_receiver_that_does_not_warn(begin: Begin, monkeypatch: pytest.MonkeyP
     assert "was not warned" in line.text.en
 
 
+@pytest.mark.parametrize(("minutes", "outcome"), [(14, PASS), (16, FAIL)])
+def test_an_arrival_that_is_told_late(begin: Begin, mock_hub: RunningHub, minutes: int, outcome: LineOutcome) -> None:
+    """C1 fails where 01 comes after the hub's time, by the receiver's own clock too (acceptance, C1)."""
+    partner = MockOffice(mock_hub, "G22", "Văn phòng Chính phủ")
+    run = begin(remote=True, wait=3.0)
+    (line,) = [one for one in run.run(("C1",)) if one.scenario.id == "C1"]
+    assert line.outcome is WAITING
+    mock_hub.clock_offset = timedelta(minutes=minutes)
+    store = run._ours.context.store
+    clock = store.clock
+    store.clock = lambda: clock() + timedelta(minutes=minutes)
+    (sent,) = run._ours.iter_deliveries()
+    partner.answer(sent.id, "01")
+    (line,) = [one for one in run.run(("C1",)) if one.scenario.id == "C1"]
+    assert line.outcome is outcome, line.text.en
+    assert outcome is PASS or "(arrival_within) is 900" in line.text.en
+
+
 def test_what_the_hub_cannot_tell_is_asked_of_the_partner(begin: Begin, mock_hub: RunningHub) -> None:
     """A hub without a list loses a packet: the partner is asked, and `settle` lets the line go on (acceptance, B3)."""
     mock_hub.add_agency("G22", "c2VjcmV0", "Văn phòng Chính phủ")

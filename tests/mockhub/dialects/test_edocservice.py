@@ -201,6 +201,7 @@ def test_who_is_not_let_in(hub: RunningHub, headers: dict[str, str], code: str) 
     assert answer.status_code == 401
     assert answer.json()["errors"][0]["code"] == code
     assert (answer.json()["status"], answer.json()["code"]) == ("False", "9999")
+    assert set(answer.json()) == {"status", "code", "errors"}  # docId is for refusals of a send
 
 
 def test_a_later_hub_takes_post(hub: RunningHub) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from ..._core import Text
@@ -81,7 +82,8 @@ def print_delivery(delivery: Delivery, *, as_json: bool = False) -> None:
         return
     print_timeline(delivery)
     state = delivery.state.text
-    say(f"{state.en}; {labels.format_recipients(delivery)}", f"tình trạng: {state.vi}")
+    recipients = Text(*(labels.format_recipients(delivery, attrgetter(language)) for language in ("en", "vi")))
+    say(f"state: {state.en}; {recipients.en}", f"tình trạng: {state.vi}; {recipients.vi}")
     if delivery.last_error:
         say(name_commands(delivery.last_error), name_commands(delivery.last_error_vi or ""))
 

@@ -179,10 +179,11 @@ def _list_demands(profile: PacketProfile) -> list[tuple[str, str, str]]:
         ("prefix edXML: on the envelope", "tiền tố edXML: trong phong bì", _as_mark(profile.has_prefix)),
         ("header of a status packet", "phần đầu gói trạng thái", f"edXML:{profile.status_header}"),
         ("Content from the subject", "Content lấy từ trích yếu", _as_mark(profile.content_from_subject)),
+        ("Paper always stated", "luôn ghi Paper", _as_mark(profile.needs_paper)),
         ("attachment needed", "bắt buộc có tệp đính kèm", _as_mark(profile.needs_attachment)),
         ("largest attachment, bytes", "tệp lớn nhất, byte", _as_size(profile.max_attachment)),
         ("largest packet, bytes", "gói tin lớn nhất, byte", _as_size(profile.max_packet)),
-        ("form of codes", "dạng mã đơn vị", profile.code_form or "–"),
+        ("form of codes", "dạng mã định danh", profile.code_form or "–"),
         ("document types", "loại văn bản", ", ".join(map(str, profile.document_types)) or "–"),
     ]
 

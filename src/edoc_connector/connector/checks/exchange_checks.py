@@ -45,7 +45,7 @@ def count_late(subject: Subject) -> int:
 
 def count_undelivered(subject: Subject) -> int:
     """Count the documents sent of which a recipient reports nothing for longer than the settings allow."""
-    allowed = timedelta(seconds=subject.context.limits.undelivered_after)
+    allowed = timedelta(seconds=subject.context.limits.arrival_within)
     with subject.context.store.snapshot() as tx:
         return Overview(tx).count_undelivered(
             subject.agency, sent_after=tx.now - allowed - _UNDELIVERED_FOR, sent_before=tx.now - allowed

@@ -318,18 +318,18 @@ FINDINGS: Mapping[str, Text] = {
     ),
     "AUTH-DISPLACED": Text(
         "It takes the place of docId {detail}, another document under the same id that is attested less.",
-        "Văn bản này thay cho docId {detail}, văn bản khác cùng mã định danh và được xác thực kém hơn.",
+        "Văn bản này thay cho docId {detail}, văn bản khác cùng mã văn bản và được xác thực kém hơn.",
     ),
     "AUTH-DISPLACED-HANDLED": Text(
         "It takes the place of docId {detail}, another document under the same id that is attested less and was "
         "handled already: undo what was done with that one.",
-        "Văn bản này thay cho docId {detail}, văn bản khác cùng mã định danh, được xác thực kém hơn và đã được xử lý: "
+        "Văn bản này thay cho docId {detail}, văn bản khác cùng mã văn bản, được xác thực kém hơn và đã được xử lý: "
         "hãy hủy những việc đã làm với văn bản đó.",
     ),
     "HUB-REBUILT": Text(
         "The hub built this document anew, with its own number {detail} in the place of the id: names and addresses "
         "are those of its directory, a seal cannot hold, and later packets find it by sender, number and date.",
-        "Trục đã dựng lại văn bản này và thay mã định danh bằng số {detail} của trục: tên và địa chỉ lấy theo danh bạ "
+        "Trục đã dựng lại văn bản này và thay mã văn bản bằng số {detail} của trục: tên và địa chỉ lấy theo danh bạ "
         "của trục, dấu niêm phong không còn hợp lệ, các gói tin sau được đối chiếu theo nơi gửi, số ký hiệu và ngày.",
     ),
     "ID-SPELLING": Text(

@@ -294,8 +294,8 @@ class Inbox:
             return None
         with self._context.store.snapshot() as tx:
             delivery = match_delivery(tx, row.agency, name_response(message.response_for)).row
-            limit = self._context.limits.undelivered_after
-            view = build_deliveries(tx, [delivery], undelivered_after=limit)[0] if delivery is not None else None
+            limit = self._context.limits.arrival_within
+            view = build_deliveries(tx, [delivery], arrival_within=limit)[0] if delivery is not None else None
         return ReceivedStatus(message, view, read_authority(row))
 
     def recheck_offered(self, key: int) -> EdocError | None:

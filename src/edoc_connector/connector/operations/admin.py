@@ -131,7 +131,7 @@ class Administration:
 
     def _build_view(self, tx: Tx, document_id: str) -> Delivery:
         row = require_delivery(tx, self.context, document_id)
-        return build_deliveries(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]
+        return build_deliveries(tx, [row], arrival_within=self.context.limits.arrival_within)[0]
 
     def explain(self, document_id: str) -> Story:
         """Explain the history of a document, sent or received, and its next steps; in both languages.

@@ -104,7 +104,7 @@ def _describe_delivery_next(tx: Tx, row: DeliveryRow) -> TextPair | None:
         return (
             f"It will not be sent by itself: {row.error_text} Correct the document and send it again; under the same "
             "id it takes the place of the one that was refused.",
-            f"Hệ thống sẽ không tự gửi lại: {row.error_vi} Hãy sửa văn bản rồi gửi lại; văn bản cùng mã định danh sẽ "
+            f"Hệ thống sẽ không tự gửi lại: {row.error_vi} Hãy sửa văn bản rồi gửi lại; văn bản cùng mã văn bản sẽ "
             "thay cho văn bản bị từ chối.",
         )
     if row.state == DeliveryState.FAILED:
@@ -143,7 +143,7 @@ def _describe_recipients_next(tx: Tx, context: ConnectorContext, row: DeliveryRo
     if row.state != DeliveryState.SENT or row.sent_at is None:
         return
     yield from _describe_unanswered(tx, row)
-    is_late = (tx.now - row.sent_at).total_seconds() > context.limits.undelivered_after
+    is_late = (tx.now - row.sent_at).total_seconds() > context.limits.arrival_within
     for recipient in tx.recipients.load([row.id])[row.id]:
         if recipient.refused_at is not None:
             yield (

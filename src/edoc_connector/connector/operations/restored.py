@@ -26,18 +26,18 @@ _OFFER_AGAIN = Text(
     "Ask the hub's operator to offer again what was delivered to you and confirmed in {window}: the hub does not list "
     "it any more. What your system has already comes with the same DocumentId.",
     "Đề nghị đơn vị vận hành trục đưa lại các gói tin đã giao và đã xác nhận trong {window}: trục không còn liệt kê "
-    "các gói này. Văn bản phần mềm của đơn vị đã có sẽ đến với cùng mã định danh.",
+    "các gói này. Văn bản phần mềm của đơn vị đã có sẽ đến với cùng mã văn bản.",
 )
 _COMES_AGAIN = Text(
     "What was delivered to you and confirmed in {window} comes again by itself: the hub lists by date, confirmed or "
     "not. What your system has already comes with the same DocumentId.",
     "Các gói tin đã giao và đã xác nhận trong {window} sẽ tự đến lại: trục liệt kê theo ngày, kể cả gói đã xác nhận. "
-    "Văn bản phần mềm của đơn vị đã có sẽ đến với cùng mã định danh.",
+    "Văn bản phần mềm của đơn vị đã có sẽ đến với cùng mã văn bản.",
 )
 _SEND_AGAIN = Text(
     "Send every document again that your system sent in {window}, with the same ids: the hub is asked first, and what "
     "it has is not sent twice.",
-    "Gửi lại mọi văn bản phần mềm của đơn vị đã gửi trong {window} với cùng mã định danh: hệ thống hỏi trục trước, văn "
+    "Gửi lại mọi văn bản phần mềm của đơn vị đã gửi trong {window} với cùng mã văn bản: hệ thống hỏi trục trước, văn "
     "bản trục đã có không bị gửi hai lần.",
 )
 _STATUSES_KEPT = Text(

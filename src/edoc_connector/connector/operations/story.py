@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from ..._core import Text, escape_line
 from ...edxml import VIETNAM, StatusCode
+from ...hubs import Outcome
 from ...store import (
     CHANGE_BY_ANSWER,
     CONFIRM,
@@ -188,7 +189,7 @@ def build_outgoing_events(tx: Tx, rows: list[OutgoingRow]) -> Iterator[Event]:
             state_text, state_text_vi = _OUTGOING_WORDS[entry.new]
             has_reason = entry.new in _TROUBLE_STATES or (entry.old is not None and entry.new == OutgoingState.READY)
             suffix, suffix_vi = (f": {entry.text.en}", f": {entry.text.vi}") if has_reason else ("", "")
-            yield Event(entry.at, f"{en} {state_text}{suffix}", f"{vi} {state_text_vi}{suffix_vi}", entry.actor)
+            yield Event(entry.at, f"{en} {state_text}{suffix}", f"{vi}: {state_text_vi}{suffix_vi}", entry.actor)
 
 
 _OUTGOING_WORDS: Mapping[str, TextPair] = {
@@ -197,15 +198,19 @@ _OUTGOING_WORDS: Mapping[str, TextPair] = {
     OutgoingState.SENT: ("taken by the hub", "đã được trục nhận"),
     OutgoingState.FAILED: ("failed", "không gửi được"),
 }
+_CONFIRMATION_WORDS_VI: Mapping[str, str] = {
+    Outcome.DONE: "xác nhận đã nhận",
+    Outcome.FAIL: "xác nhận không đọc được",
+}
 _TROUBLE_STATES = frozenset({OutgoingState.UNKNOWN, OutgoingState.FAILED})
 
 
 def name_outgoing(row: OutgoingRow) -> TextPair:
     if row.kind == CONFIRM:
-        return f"confirmation {row.code}", f"xác nhận {row.code}"
+        return f"confirmation {row.code}", f"{_CONFIRMATION_WORDS_VI[row.code]} ({row.code})"
     return (
         f"status {describe_code(row.code)} to {row.recipient}",
-        f"trạng thái {describe_code(row.code, vi=True)} tới {row.recipient}",
+        f"trạng thái {row.code} ({StatusCode(row.code).vi}) báo {row.recipient}",
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from ..._core import Text, get_logger
 from ...edxml import (
@@ -154,9 +154,14 @@ def find_profile_problems(message: Message, profile: PacketProfile) -> list[Prob
 
 def as_hub_takes_it(message: Message, profile: PacketProfile) -> Message:
     """Copy a message with the values that a hub demands and the message lacks."""
-    if profile.content_from_subject and isinstance(message, Document) and not message.content:
-        return message.model_copy(update={"content": message.subject})
-    return message
+    if not isinstance(message, Document):
+        return message
+    values: dict[str, Any] = {}
+    if profile.content_from_subject and not message.content:
+        values["content"] = message.subject
+    if profile.needs_paper and message.business.paper is None:
+        values["business"] = message.business.model_copy(update={"paper": False})
+    return message.model_copy(update=values) if values else message
 
 
 def build_form(profile: PacketProfile) -> PacketForm:

@@ -324,7 +324,7 @@ def record_refusal(tx: Tx, row: DeliveryRow) -> None:
     """Enter in the timeline of a delivery that failed now that the hub refused what is in the packet."""
     detail = Text(
         "the hub refused what is in the packet: the document can be corrected and sent under the same id",
-        "trục từ chối nội dung gói tin: có thể sửa văn bản rồi gửi lại với cùng mã định danh",
+        "trục từ chối nội dung gói tin: có thể sửa văn bản rồi gửi lại với cùng mã văn bản",
     )
     tx.timeline.record_change(DELIVERIES, row.id, old=DeliveryState.FAILED, new=REFUSED, detail=detail)
 
@@ -410,7 +410,7 @@ def require_delivery(tx: Tx, context: ConnectorContext, document_id: str) -> Del
     if row is None:
         raise NotFound(
             f"no document was sent under the id {document_id}: look for it with deliveries().",
-            vi=f"Chưa gửi văn bản nào có mã định danh {document_id}: hãy tra bằng deliveries().",
+            vi=f"Chưa gửi văn bản nào có mã văn bản {document_id}: hãy tra bằng deliveries().",
         )
     return row
 

@@ -122,7 +122,7 @@ CODE_LETTERS = Rule(
     "EDR-ORGAN-ID-LETTERS",
     f"{QD_20}; {QCVN}: OrganId",
     "holds {character}: a code has no spaces, line ends or invisible letters; write it as the hub's directory does",
-    "chứa {character}: mã đơn vị không có dấu cách, xuống dòng hoặc ký tự ẩn; hãy ghi đúng như danh bạ của trục",
+    "chứa {character}: mã định danh không có dấu cách, xuống dòng hoặc ký tự ẩn; hãy ghi đúng như danh bạ của trục",
 )
 OWN_ID_DATE = Rule("EDR-ID-DATE", f"{QCVN}: DocumentId", DOUBTS["EDX-ID-DATE"].en, DOUBTS["EDX-ID-DATE"].vi)
 VALUE_RULES = (REQUIRED, CHARACTER, TOO_LONG, LONG, NULL, VALUE, CODE_LETTERS, *DOUBTS.values(), OWN_ID_DATE)

@@ -14,7 +14,7 @@ UNUSABLE_LOGIN_URL = Text(
 )
 MISSING_CREDENTIALS = Text(
     "The login has no credentials: give the key and the secret that the gateway's operator issued.",
-    "Thiếu thông tin đăng nhập: hãy nhập khóa (key) và mã bí mật (secret) do đơn vị vận hành cổng cấp.",
+    "Thiếu thông tin đăng nhập: hãy nhập key và mã bí mật (secret) do đơn vị vận hành cổng cấp.",
 )
 MISSING_PASSWORD = Text(
     "The login needs username and password, as the hub's operator issued them for this application.",

@@ -110,6 +110,7 @@ class Edocservice:
             has_prefix=True,
             status_header="Status",
             content_from_subject=True,
+            needs_paper=True,
             needs_attachment=True,
             max_packet=self.max_packet,
             code_pattern=rf"(?=.{{{self.min_code_length},}})[^.]+(\.[^.]+){{0,3}}",

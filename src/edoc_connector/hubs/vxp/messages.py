@@ -11,7 +11,7 @@ E = TypeVar("E", bound=EdocError)
 
 EMPTY_SECRET = Text(
     "The hub's secret is empty; give the one the hub's operator issued for this system id.",
-    "Khóa bí mật của trục đang để trống; hãy nhập khóa do đơn vị vận hành trục cấp cho mã hệ thống này.",
+    "Mã bí mật của trục đang để trống; hãy nhập mã do đơn vị vận hành trục cấp cho mã hệ thống này.",
 )
 UNKNOWN_FETCH_CALL = Text(
     "fetch_with can be 'downloadEdoc' or 'getEdoc'.",

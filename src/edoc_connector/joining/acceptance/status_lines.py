@@ -24,8 +24,17 @@ def see_arrival(scene: Scene) -> None:
     scene.require_arrival(document_id)
     entry = scene.require_status(document_id, "01")
     sent_at = scene.ours.delivery(document_id).sent_at
-    if sent_at is not None:
-        scene.note(f"01 sau {(entry.time - sent_at).total_seconds():.0f} giây")
+    if sent_at is None:
+        return
+    # its own time counts where it gives one: we may have looked much later
+    seconds = max(0.0, (min(entry.time, entry.stated_at or entry.time) - sent_at).total_seconds())
+    allowed = scene.ours.settings.limits.arrival_within
+    if seconds > allowed:
+        raise NotMet(
+            Text(f"01 came after {seconds:.0f} seconds; the hub's time (arrival_within) is {allowed:.0f}",
+                 f"01 đến sau {seconds:.0f} giây; thời gian quy định (arrival_within) là {allowed:.0f} giây")
+        )  # fmt: skip
+    scene.note(f"01 sau {seconds:.0f} giây")
 
 
 def see_progress(scene: Scene) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from edoc_connector.mockhub.storage import Agency, Packet, Receipt
 
 BASE: Final = "EdocService"
+SEND: Final = "sendDocument"
 _TYPES: Final = frozenset({"EDOC", "STATUS"})
 _NEEDED: Final = ("OrganAdd", "OrganName")
 _LOST: Final = "lost"
@@ -56,10 +57,10 @@ class _HubError(Exception):
         super().__init__(f"{code}: {text}")
         self.code, self.text, self.status, self.outer_code = code, text, status, outer_code
 
-    def build_answer(self) -> dict[str, Any]:
-        """Build the answer."""
+    def build_answer(self, *, sends: bool = False) -> dict[str, Any]:
+        """Build the answer; that to a packet that was sent has a docId too, 0."""
         errors = {"errors": [{"code": self.code, "description": self.text}]} if self.code else {}
-        return {"docId": 0, "status": self.status, "code": self.outer_code, **errors}
+        return {**({"docId": 0} if sends else {}), "status": self.status, "code": self.outer_code, **errors}
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +234,9 @@ def _build_endpoint(desk: EdocserviceDesk, name: str, handler: _Handler) -> Call
         except _WrongMediaTypeError:
             return Response(status_code=415)
         except _HubError as refused:
-            return _build_json(refused.build_answer())
+            return _build_json(refused.build_answer(sends=name == SEND))
         except RefusedError as refused:
-            return _build_json(_HubError("SendDocument", refused.text).build_answer())
+            return _build_json(_HubError("SendDocument", refused.text).build_answer(sends=name == SEND))
         except ClientDisconnect:
             return Response(status_code=400)  # for nobody: the client is gone, and nothing was kept
 
@@ -493,7 +494,7 @@ def _name(desk: EdocserviceDesk, packet: Packet) -> tuple[str, str, str]:
 
 
 CALLS: Final[Mapping[str, _Handler]] = {
-    "sendDocument": _send,
+    SEND: _send,
     "getPendingDocIds": _list,
     "getDocument": _fetch,
     "confirmReceived": _confirm,

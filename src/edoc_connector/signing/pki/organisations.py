@@ -205,7 +205,7 @@ def check_entry(entry: str) -> None:
             f"'{entry}' names no certificate; write sha256:<64 hex digits>, tax:<tax code>, budget:<budget code>, "
             "code:<code of the organisation> or parts of the subject such as O=Sở Nội vụ,C=VN",
             vi=f"'{entry}' không chỉ ra chứng thư số nào; viết sha256:<64 chữ số hex>, tax:<mã số thuế>, "
-            "budget:<mã đơn vị quan hệ ngân sách>, code:<mã cơ quan> hoặc các phần của subject như O=Sở Nội vụ,C=VN",
+            "budget:<mã đơn vị quan hệ ngân sách>, code:<mã định danh> hoặc các phần của subject như O=Sở Nội vụ,C=VN",
         )
 
 
@@ -219,7 +219,7 @@ def check_code(organ_id: str) -> None:
         shown = organ_id.encode("unicode_escape").decode("ascii")
         raise ConfigError(
             f"'{shown}' is no code of an organisation; write it with letters A-Z, digits and single dots, e.g. H29.05",
-            vi=f"'{shown}' không phải mã cơ quan; chỉ dùng chữ cái A-Z, chữ số và dấu chấm đơn, ví dụ H29.05",
+            vi=f"'{shown}' không phải mã định danh; chỉ dùng chữ cái A-Z, chữ số và dấu chấm đơn, ví dụ H29.05",
         )
 
 
