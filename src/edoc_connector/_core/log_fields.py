@@ -14,7 +14,7 @@ from types import MappingProxyType
 from .text import Text
 
 LOG_FIELDS: Mapping[str, Text] = {
-    "agency": Text("code of our agency", "mã đơn vị của ta"),
+    "agency": Text("code of our agency", "mã đơn vị của mình"),
     "hub": Text("name of the hub, where work with one goes on", "tên trục đang làm việc cùng"),
     "job": Text("what the worker was doing", "việc tiến trình đang làm"),
     "doc_id": Text("the hub's docId of the packet", "docId của gói tin trên trục"),

@@ -129,7 +129,7 @@ def require_allowed_code(
     raise StatusNotAllowed(
         f"status {describe_code(code)} may not be sent now: the document is {standing.en}; allowed: "
         f"{_join_codes(allowed_codes).en or 'none'}.{cure.en}",
-        vi=f"Chưa được gửi trạng thái {describe_code(code, vi=True)}: văn bản đang ở {standing.vi}; "
+        vi=f"Không được gửi trạng thái {describe_code(code, vi=True)}: văn bản đang ở {standing.vi}; "
         + (f"chỉ được gửi: {_join_codes(allowed_codes).vi}." if allowed_codes else "không còn trạng thái nào được gửi.")
         + cure.vi,
     )

@@ -75,7 +75,7 @@ def build_conflict_error(document_id: str) -> DocumentIdConflict:
     return DocumentIdConflict(
         f"another document came under the id {document_id}; the first is kept, this one set aside. "
         "Ask the sender which one is meant.",
-        vi=f"Đã có văn bản khác với mã định danh {document_id}; giữ văn bản đến trước, cách ly văn bản này. "
+        vi=f"Đã có văn bản khác cùng mã văn bản {document_id}; giữ văn bản đến trước, cách ly văn bản này. "
         "Hãy hỏi lại nơi gửi.",
     )
 
@@ -84,7 +84,7 @@ def _build_displaced_error(copy: ReceiptRow, row: ReceiptRow) -> DocumentIdConfl
     return DocumentIdConflict(
         f"another document came under the id {copy.document_id}, as docId {row.hub_doc_id}, that is attested better; "
         "that one counts, this one is set aside. Ask the sender which one is meant.",
-        vi=f"Có văn bản khác cùng mã định danh {copy.document_id} (docId {row.hub_doc_id}) được xác thực tốt hơn; lấy "
+        vi=f"Có văn bản khác cùng mã văn bản {copy.document_id} (docId {row.hub_doc_id}) được xác thực tốt hơn; lấy "
         "văn bản đó, cách ly văn bản này. Hãy hỏi lại nơi gửi.",
     )
 
@@ -94,5 +94,5 @@ def _build_busy_error(copy: ReceiptRow, row: ReceiptRow) -> DocumentIdConflict:
         f"docId {row.hub_doc_id} waits: the application is at docId {copy.hub_doc_id}, another document under the id "
         f"{copy.document_id} that is attested less. The next poll takes it in, once the application is done.",
         vi=f"docId {row.hub_doc_id} chưa tiếp nhận: phần mềm của đơn vị đang xử lý docId {copy.hub_doc_id}, văn bản "
-        f"khác cùng mã định danh {copy.document_id} và được xác thực kém hơn. Xử lý xong, lần nhận sau sẽ tiếp nhận.",
+        f"khác cùng mã văn bản {copy.document_id} và được xác thực kém hơn. Xử lý xong, lần nhận sau sẽ tiếp nhận.",
     )
