@@ -75,6 +75,11 @@ LEADS_TO = (
     ("gui lai", "docs/hubs"),
     ("key expired", "docs/missing-document"),
     ("hub does not answer", "docs/missing-document"),
+    ("gửi lại", "docs/hubs"),
+    ("đổi khóa ký", "docs/key-rollover"),
+    ("không nhận được văn bản", "docs/missing-document"),
+    ("mất kết nối trục", "docs/missing-document"),
+    ("lỗi chữ ký", "docs/signatures"),
 )
 
 

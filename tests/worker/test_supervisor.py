@@ -238,7 +238,7 @@ def test_none_is_left_behind_when_the_parent_is_killed(
     [
         (["--once"], ("--once works in one process", "--once chỉ chạy một tiến trình")),
         (["--listen", "65535"], ("65535 is the last there is", "65535 là cổng cuối cùng")),
-        (["--handlers", "dms:none"], ("the handlers 'dms:none' cannot be used", "Không dùng được bộ xử lý")),
+        (["--handlers", "dms:none"], ("the handlers 'dms:none' cannot be used", "Không dùng được hàm xử lý")),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_started(

@@ -11,16 +11,16 @@ from ..errors import ConfigError, describe_system_error, describe_system_error_v
 
 REFERENCE_HINT = Text(
     "write env:NAME, file:PATH or cmd:PROGRAM ARGUMENTS instead of the secret itself",
-    "hãy ghi env:TÊN_BIẾN, file:ĐƯỜNG_DẪN hoặc cmd:CHƯƠNG_TRÌNH THAM_SỐ thay cho chính giá trị bí mật",
+    "hãy ghi env:TÊN_BIẾN, file:ĐƯỜNG_DẪN hoặc cmd:CHƯƠNG_TRÌNH THAM_SỐ thay cho chính mã bí mật",
 )
 
 EMPTY_SECRET = Text("it is empty", "giá trị rỗng")
 VARIABLE_NOT_SET = Text("the variable is not set", "biến môi trường chưa được đặt")
 NO_SECRET_SOURCE = Text(
     "nobody gives secrets by name here: give Settings.of(…, secrets=…) a function",
-    "ở đây không có nguồn cung cấp giá trị bí mật theo tên: hãy truyền hàm cho Settings.of(…, secrets=…)",
+    "ở đây không có nguồn cung cấp mã bí mật theo tên: hãy truyền hàm cho Settings.of(…, secrets=…)",
 )
-UNKNOWN_SECRET = Text("the function for secrets knows no such name", "hàm cung cấp giá trị bí mật không biết tên này")
+UNKNOWN_SECRET = Text("the function for secrets knows no such name", "hàm cung cấp mã bí mật không biết tên này")
 SECRET_NOT_UTF8 = Text("it is not UTF-8 text", "tệp không phải văn bản UTF-8")
 OUTPUT_NOT_UTF8 = Text("it did not print UTF-8 text", "kết quả không phải văn bản UTF-8")
 FILE_NOT_UTF8 = Text("it is not UTF-8 text. Save it as UTF-8.", "tệp không phải văn bản UTF-8. Hãy lưu lại dạng UTF-8.")
@@ -208,7 +208,7 @@ def build_unresolved_error(reference: object, reason: Text) -> ConfigError:
     return ConfigError(
         f"the secret at {reference} cannot be had: {reason.en}. "
         "Put it there, or correct the reference in the configuration.",
-        vi=f"Không lấy được giá trị bí mật tại {reference}: {reason.vi}. "
+        vi=f"Không lấy được mã bí mật tại {reference}: {reason.vi}. "
         "Hãy đặt giá trị vào đó hoặc sửa tham chiếu trong cấu hình.",
     )
 
@@ -223,8 +223,8 @@ def build_unreadable_error(path: Path, reason: Text) -> ConfigError:
 def describe_unreadable_file(error: OSError) -> Text:
     """Describe a configuration that the system does not give."""
     return Text(
-        f"{describe_system_error(error)}. Give the path of an edoc.toml.",
-        f"{describe_system_error_vi(error)}. Hãy chỉ đường dẫn tới tệp edoc.toml.",
+        f"{describe_system_error(error)}. Give the path of an edoc.toml, or make one with edoc init.",
+        f"{describe_system_error_vi(error)}. Hãy chỉ đường dẫn tới tệp edoc.toml, hoặc tạo tệp bằng edoc init.",
     )
 
 
@@ -356,7 +356,7 @@ def describe_open_file(path: Path) -> Text:
     """Describe a file with a secret or a key that other users can read."""
     return Text(
         f"{path} holds a secret and can be read by other users of this machine: chmod 600 it",
-        f"{path} chứa bí mật mà người dùng khác trên máy đọc được: hãy chạy chmod 600 cho tệp này",
+        f"{path} chứa mã bí mật mà người dùng khác trên máy đọc được: hãy chạy chmod 600 cho tệp này",
     )
 
 

@@ -506,7 +506,7 @@ class Settings(BaseSettings):
         if len(uris) != 1:
             raise ConfigError(
                 f"[signing] has {len(uris)} keys: name the one that the certificate is for with --key.",
-                vi=f"[signing] có {len(uris)} khóa: hãy chỉ khóa cần xin chứng thư số bằng --key.",
+                vi=f"[signing] có {len(uris)} khóa: hãy chỉ khóa cần đề nghị cấp chứng thư số bằng --key.",
             )
         return open_request_key(self._make_key_uri_absolute(uris[0]), self._find_key_password)
 

@@ -45,7 +45,10 @@ def add_person(
     with store.transaction(by) as tx:
         tx.advisory_lock(f"desk {agency}")
         if tx.desk_users.find(agency, name) is not None:
-            raise InvalidQuery(f"there is a person {name} already.", vi=f"Đã có người dùng {name}.")
+            raise InvalidQuery(
+                f"there is a person {name} already: give another name.",
+                vi=f"Đã có người dùng {name}: hãy đặt tên khác.",
+            )
         tx.desk_users.add(agency, name=name, full_name=full_name.strip(), role=parsed, password_hash=password_hash)
 
 
@@ -113,7 +116,7 @@ def parse_role(role: str) -> Role:
     except ValueError:
         known = ", ".join(Role)
         raise InvalidQuery(
-            f"there is no role {role}: known are {known}.", vi=f"Không có vai trò {role}: {known}."
+            f"there is no role {role}: known are {known}.", vi=f"Không có vai trò {role}: hãy chọn một trong {known}."
         ) from None
 
 

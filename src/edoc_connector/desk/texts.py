@@ -146,7 +146,7 @@ TEXTS: Final = Texts(
         "quarantine.none": ("Không có gói tin nào bị cách ly.", "No packet is set aside."),
         "status.title": ("Tình trạng hệ thống", "State of the system"),
         "status.slow": (
-            "Những mục phải đọc toàn bộ kho lưu do worker và lệnh edoc doctor kiểm tra.",
+            "Những mục phải đọc toàn bộ kho dữ liệu do worker và lệnh edoc doctor kiểm tra.",
             "What reads the whole store is looked at by the worker and by edoc doctor.",
         ),
         "status.check": ("Mục kiểm tra", "Check"),

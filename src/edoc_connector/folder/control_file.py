@@ -182,4 +182,4 @@ def _split_rows(text: str) -> list[list[str]]:
     try:
         return split_table(text)
     except csv.Error as error:
-        raise ItemProblem(f"it is not CSV: {error}.", vi=f"Không phải CSV: {error}.") from None
+        raise ItemProblem(f"it is not CSV: {error}. Correct it.", vi=f"Không phải CSV: {error}. Hãy sửa lại.") from None

@@ -110,5 +110,5 @@ def forget_old_answers(offices: Offices) -> None:
 def _build_reused_error() -> KeyReused:
     return KeyReused(
         "this Idempotency-Key came with other content before: use a new one for a new request.",
-        vi="Idempotency-Key này đã được dùng với nội dung khác: hãy dùng khóa mới cho yêu cầu mới.",
+        vi="Idempotency-Key này đã được dùng với nội dung khác: hãy dùng giá trị mới cho yêu cầu mới.",
     )

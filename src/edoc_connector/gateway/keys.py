@@ -138,7 +138,9 @@ def require_agency(held: dict[str, KeyRow], agency: str) -> KeyRow:
         NotAllowed: it may not, or there is no such agency.
     """
     if agency not in held:
-        raise NotAllowed("this key may not speak for that agency.", vi="Khóa này không có quyền với đơn vị đó.")
+        raise NotAllowed(
+            "this key may not speak for that agency.", vi="Khóa truy cập này không được làm việc cho đơn vị đó."
+        )
     return held[agency]
 
 
@@ -176,7 +178,7 @@ def _build_report(rows: Sequence[KeyRow]) -> KeyReport:
 def _build_unknown_key_error(key_id: str) -> NotFound:
     return NotFound(
         f"there is no valid key {key_id}: `edoc gateway keys list` shows them.",
-        vi=f"Không có khóa {key_id} còn hiệu lực: xem `edoc gateway keys list`.",
+        vi=f"Không có khóa truy cập {key_id} còn hiệu lực: xem `edoc gateway keys list`.",
     )
 
 
@@ -184,6 +186,6 @@ def _build_authentication_error() -> NotAuthenticated:
     return NotAuthenticated(
         "there is no key, or one that is not taken: send `Authorization: Bearer KEY`. `edoc gateway keys add` makes "
         "one.",
-        vi="Thiếu khóa hoặc khóa không còn hiệu lực: hãy gửi `Authorization: Bearer KHÓA`. Tạo khóa bằng "
+        vi="Thiếu khóa truy cập hoặc khóa không còn hiệu lực: hãy gửi `Authorization: Bearer KHÓA`. Tạo khóa bằng "
         "`edoc gateway keys add`.",
     )

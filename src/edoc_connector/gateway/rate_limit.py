@@ -39,7 +39,7 @@ class RateLimiter:
             seconds = math.ceil(wait)
             raise TooManyRequests(
                 f"this key made too many requests: wait {seconds} s.",
-                vi=f"Khóa này đã gửi quá nhiều yêu cầu: hãy chờ {seconds} giây.",
+                vi=f"Khóa truy cập này đã gửi quá nhiều yêu cầu: hãy chờ {seconds} giây.",
                 retry_after=seconds,
             )
 

@@ -224,8 +224,8 @@ class _PartCollector:
     def _open_file(self, part: _Part) -> None:
         if len(self._files) >= self._limits.max_files:
             raise BodyTooLarge(
-                f"a document has at most {self._limits.max_files} files here.",
-                vi=f"Mỗi văn bản chỉ được tối đa {self._limits.max_files} tệp.",
+                f"a document has at most {self._limits.max_files} files here: send fewer.",
+                vi=f"Mỗi văn bản chỉ được tối đa {self._limits.max_files} tệp: hãy gửi ít tệp hơn.",
             )
         if not part.filename:
             raise _build_form_error("a part `files` has no filename", "một phần `files` thiếu tên tệp (filename)")

@@ -124,7 +124,7 @@ def _require_absent(paths: Iterable[Path]) -> None:
         if path.exists():
             raise ConfigError(
                 f"{path} is there already, and may hold a secret that is in use: move it away, or name it with file:.",
-                vi=f"{path} đã tồn tại và có thể chứa bí mật đang dùng: hãy chuyển đi nơi khác, hoặc chỉ bằng file:.",
+                vi=f"{path} đã tồn tại và có thể chứa mã bí mật đang dùng: hãy chuyển đi chỗ khác hoặc chỉ bằng file:.",
             )
 
 
@@ -223,7 +223,7 @@ def _format_root(given: SetUp) -> str:
 
 _HEAD = Text(
     "no secret stands here: env:NAME, file:PATH and cmd:… say where each is",
-    "không ghi bí mật ở đây: env:TÊN, file:ĐƯỜNG_DẪN, cmd:… chỉ nơi lấy",
+    "không ghi mã bí mật ở đây, chỉ ghi nơi lấy: env:TÊN, file:ĐƯỜNG_DẪN, cmd:…",
 )
 
 
@@ -277,7 +277,7 @@ def parse_secret(value: str, option: str) -> str:
         raise ConfigError(
             f"{option}: write env:NAME, file:PATH or cmd:…, never the secret itself: others see the command line. Left "
             "out, it is asked for, or read from the standard input with -.",
-            vi=f"{option}: hãy ghi env:TÊN, file:ĐƯỜNG_DẪN hoặc cmd:…, không ghi chính bí mật: người khác xem được "
+            vi=f"{option}: hãy ghi env:TÊN, file:ĐƯỜNG_DẪN hoặc cmd:…, không ghi thẳng mã bí mật: người khác xem được "
             "dòng lệnh. Nếu bỏ trống, lệnh sẽ hỏi; ghi - để đọc từ đầu vào chuẩn.",
         )
     return value

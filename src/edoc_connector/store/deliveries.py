@@ -494,7 +494,7 @@ def require_same_document(known: DeliveryRow, fingerprint: str) -> DeliveryRow:
     raise DocumentIdConflict(
         f"another document was stored under the id {known.document_id} on {known.created_at:%Y-%m-%d}: "
         "give this one its own id, number or date, or send it as an update or replacement.",
-        vi=f"Mã định danh {known.document_id} đã dùng cho một văn bản khác ngày {known.created_at:%d/%m/%Y}: "
+        vi=f"Mã văn bản {known.document_id} đã dùng cho một văn bản khác ngày {known.created_at:%d/%m/%Y}: "
         "hãy đặt mã, số hoặc ngày khác, hoặc gửi dưới dạng cập nhật, thay thế.",
     )
 

@@ -304,7 +304,7 @@ def build_lease_lost_error(machine: StateMachine, row_id: int, state: str) -> Le
     return LeaseLost(
         f"{machine.subject} {row_id} is no longer {state} in this worker's hands: another one took it over, "
         "and nothing was written.",
-        vi=f"{machine.subject} {row_id} không còn ở trạng thái {state} do tiến trình này giữ: "
+        vi=f"{machine.subject} {row_id} không còn ở tình trạng {state} do tiến trình này giữ: "
         "tiến trình khác đã nhận, nên không ghi gì.",
     )
 

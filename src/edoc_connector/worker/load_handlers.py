@@ -49,5 +49,5 @@ def _as_handlers(name: str, target: Any) -> Handlers:
 
 def _build_load_error(name: str, reason: str, reason_vi: str) -> ConfigError:
     return ConfigError(
-        f"the handlers {name!r} cannot be used: {reason}.", vi=f"Không dùng được bộ xử lý {name!r}: {reason_vi}."
+        f"the handlers {name!r} cannot be used: {reason}.", vi=f"Không dùng được hàm xử lý {name!r}: {reason_vi}."
     )

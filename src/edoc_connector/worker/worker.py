@@ -384,7 +384,10 @@ def _count_connections(settings: WorkerSettings) -> int:
 
 def _require_distinct(agencies: Sequence[Settings]) -> None:
     if not agencies:
-        raise ConfigError("no agency is configured: write [agency] or [agencies.NAME].", vi="Chưa cấu hình đơn vị nào.")
+        raise ConfigError(
+            "no agency is configured: write [agency] or [agencies.NAME].",
+            vi="Chưa cấu hình đơn vị nào: hãy ghi [agency] hoặc [agencies.TÊN].",
+        )
     codes = [settings.agency.id for settings in agencies]
     repeated = next((code for code in codes if codes.count(code) > 1), None)
     if repeated is not None:

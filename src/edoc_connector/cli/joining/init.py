@@ -86,8 +86,8 @@ def init(
 
     On a terminal it asks for what the options leave out. A file that is there gets a further environment. Secrets go
     into files of their own, for their user alone, or stay where a reference says. / Trên cửa sổ dòng lệnh, lệnh hỏi
-    những gì tùy chọn chưa nêu. Tệp đã có thì được thêm một môi trường. Bí mật được ghi vào tệp riêng chỉ người dùng này
-    đọc được, hoặc để nguyên ở nơi được chỉ.
+    những gì tùy chọn chưa nêu. Tệp đã có thì được thêm một môi trường. Mã bí mật được ghi vào tệp riêng chỉ người dùng
+    này đọc được, hoặc để nguyên ở nơi được chỉ.
 
     Exit code 0: written, and the connection stands; 5: written, and something has to be looked at; 1: written, and
     something does not work yet; 2: an option is missing or wrong. / Mã kết thúc 0: đã ghi và kết nối được; 5: đã ghi,

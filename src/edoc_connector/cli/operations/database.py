@@ -17,7 +17,7 @@ def upgrade(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> None:
 
     Where the configuration has several agencies, the databases of all of them. With [worker] engine = "procrastinate",
     that engine's tables too. / Nếu tệp cấu hình có nhiều đơn vị thì nâng cấp cơ sở dữ liệu của tất cả. Với [worker]
-    engine = "procrastinate" thì cả các bảng của bộ chạy đó.
+    engine = "procrastinate" thì cả các bảng của procrastinate.
 
     Nothing is lost, and the evidence is not touched. / Hãy dừng các chương trình khác và sao lưu trước; không mất gì,
     nhật ký bằng chứng giữ nguyên.

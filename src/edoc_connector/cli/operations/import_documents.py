@@ -57,7 +57,7 @@ def import_documents(
     tiếp nhận, đã hoàn tác hoặc đã hiển thị; 1: không được, thông báo nêu lý do; không có gì thay đổi.
     """
     if sum(one is not None for one in (file, undo, state)) != 1:
-        raise WrongOption("give one of FILE, --undo and --state", vi="hãy ghi một trong FILE, --undo, --state")
+        raise WrongOption("give one of FILE, --undo and --state", vi="hãy ghi một trong ba: TỆP, --undo hoặc --state")
     if out is not None:
         require_free(out)
     with open_connector(config, agency, Text("importing", "đang tiếp nhận")) as connector:

@@ -59,7 +59,7 @@ _EngineOption = Annotated[
     typer.Option(
         metavar="own|procrastinate",
         help="Who hands out the work, instead of the configuration; procrastinate needs PostgreSQL. / "
-        "Bộ chạy tác vụ, thay cho cấu hình; procrastinate cần PostgreSQL.",
+        "Bộ phận giao việc, thay cho cấu hình; procrastinate cần PostgreSQL.",
     ),
 ]
 _OnceOption = Annotated[

@@ -125,7 +125,7 @@ KEY_CHECKS = (
         ),
         cure=Text(
             "ask for a new one, and add its key to [signing] keys before that day",
-            "hãy xin cấp chứng thư số mới và thêm khóa vào [signing] keys trước ngày đó",
+            "hãy đề nghị cấp chứng thư số mới và thêm khóa vào [signing] keys trước ngày đó",
         ),
         find=_find_ending,
     ),

@@ -225,12 +225,12 @@ STORE_CHECKS = (
     Check(
         code="CHK-SECRET-MODES",
         severity=CheckSeverity.WARN,
-        title=Text("files with secrets are closed to others", "tệp chứa bí mật không mở cho người khác"),
+        title=Text("files with secrets are closed to others", "tệp chứa mã bí mật không mở cho người khác"),
         sentence=Text(
             "other users of this machine can read {count} files with secrets, {path} first",
-            "người dùng khác trên máy đọc được {count} tệp chứa bí mật, đầu tiên là {path}",
+            "người dùng khác trên máy đọc được {count} tệp chứa mã bí mật, đầu tiên là {path}",
         ),
-        cure=Text("chmod 600 it, and change the secret", "hãy chạy chmod 600 cho tệp và đổi bí mật"),
+        cure=Text("chmod 600 it, and change the secret", "hãy chạy chmod 600 cho tệp và đổi mã bí mật"),
         find=_find_open_secrets,
     ),
     Check(

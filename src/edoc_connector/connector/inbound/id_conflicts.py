@@ -75,7 +75,7 @@ def build_conflict_error(document_id: str) -> DocumentIdConflict:
     return DocumentIdConflict(
         f"another document came under the id {document_id}; the first is kept, this one set aside. "
         "Ask the sender which one is meant.",
-        vi=f"Đã có văn bản khác với mã văn bản {document_id}; giữ văn bản đến trước, cách ly văn bản này. "
+        vi=f"Đã có văn bản khác cùng mã văn bản {document_id}; giữ văn bản đến trước, cách ly văn bản này. "
         "Hãy hỏi lại nơi gửi.",
     )
 

@@ -364,7 +364,7 @@ class Receipt:
         if row is None:
             raise StoreError(
                 f"the packet {self.hub_doc_id} cannot be handled now: it is {state}. Take packets from receive().",
-                vi=f"Chưa xử lý được gói tin {self.hub_doc_id}: đang ở trạng thái {state}. "
+                vi=f"Chưa xử lý được gói tin {self.hub_doc_id}: đang ở tình trạng {state}. "
                 "Hãy lấy gói tin qua receive().",
             )
         self._row, self._owner = row, self._context.lease.owner

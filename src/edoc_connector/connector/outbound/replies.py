@@ -118,7 +118,7 @@ def require_handled(row: ReceiptRow) -> None:
         return
     raise StatusNotAllowed(
         f"the packet {row.hub_doc_id} is {row.state}: handle it first (with receipt: …), then answer it.",
-        vi=f"Gói tin {row.hub_doc_id} đang ở trạng thái {row.state}: "
+        vi=f"Gói tin {row.hub_doc_id} đang ở tình trạng {row.state}: "
         "hãy xử lý trước (with receipt: …) rồi mới trả lời.",
     )
 

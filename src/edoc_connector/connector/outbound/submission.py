@@ -427,7 +427,7 @@ def require_sent(tx: Tx, context: ConnectorContext, document_id: str) -> Deliver
         return row
     raise StatusNotAllowed(
         f"the document {row.document_id} is {row.state}, not sent: send it first, or let it be.",
-        vi=f"Văn bản {row.document_id} đang ở trạng thái {row.state}, chưa gửi xong: hãy gửi trước hoặc bỏ qua.",
+        vi=f"Văn bản {row.document_id} đang ở tình trạng {row.state}, chưa gửi xong: hãy gửi trước hoặc bỏ qua.",
     )
 
 

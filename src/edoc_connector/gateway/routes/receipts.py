@@ -164,7 +164,7 @@ def _require_waiting(receipt: Receipt) -> None:
     if receipt.state != ReceiptState.WAITING:
         raise NotNow(
             f"the packet is {receipt.state}: only one that is waiting can be handled.",
-            vi=f"Gói tin đang ở trạng thái {receipt.state}: chỉ xử lý được gói tin đang chờ (waiting).",
+            vi=f"Gói tin đang ở tình trạng {receipt.state}: chỉ xử lý được gói tin đang chờ (waiting).",
         )
 
 
@@ -172,7 +172,7 @@ def _require_handled(receipt: Receipt) -> None:
     if receipt.state not in _HANDLED_STATES:
         raise NotNow(
             f"the packet is {receipt.state}: call `handled` first, when your software has it.",
-            vi=f"Gói tin đang ở trạng thái {receipt.state}: hãy gọi `handled` trước, khi phần mềm đã lưu văn bản.",
+            vi=f"Gói tin đang ở tình trạng {receipt.state}: hãy gọi `handled` trước, khi phần mềm đã lưu văn bản.",
         )
 
 

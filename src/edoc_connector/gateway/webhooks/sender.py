@@ -22,7 +22,7 @@ import httpcore
 from ..._core import StopFlag, Text, describe_error, get_logger, log_exception
 from ..._version import __version__
 from ...config import WebhookSettings
-from ...errors import ConfigError, EdocError
+from ...errors import ConfigError, EdocError, describe_system_error_vi
 from ...store import DueMessage
 from ..events import build_event, compute_message_id, find_event
 from ..models import EventName, WebhookBody
@@ -219,5 +219,5 @@ def _build_tls_context(offices: Offices, settings: WebhookSettings) -> ssl.SSLCo
     except OSError as error:
         raise ConfigError(
             f"[gateway.webhooks] ca_bundle cannot be read: {error.strerror}.",
-            vi="Không đọc được [gateway.webhooks] ca_bundle.",
+            vi=f"Không đọc được [gateway.webhooks] ca_bundle: {describe_system_error_vi(error)}.",
         ) from error

@@ -65,7 +65,7 @@ def _choose_named(uri: KeyUri, pairs: Sequence[_Pair], wanted: str) -> _Pair:
             return pair
     raise SigningError(
         f"no key in {uri.path} has a certificate with that fingerprint; it holds {_list_pairs(pairs)}",
-        vi=f"không có khóa nào trong {uri.path} có chứng thư số với fingerprint đó; tệp chứa {_list_pairs(pairs)}",
+        vi=f"không khóa nào trong {uri.path} có chứng thư số mang mã băm đó; tệp chứa {_list_pairs(pairs)}",
     )
 
 

@@ -188,7 +188,7 @@ def _build_signer(
 def _not_one_key_error(path: str, count: int) -> SigningError:
     return SigningError(
         f"{path} holds {count} private keys; name a file with the one that the certificate is for",
-        vi=f"{path} có {count} khóa riêng; hãy chỉ tệp chỉ chứa khóa cần xin chứng thư số",
+        vi=f"{path} có {count} khóa riêng; hãy chỉ tệp có đúng một khóa, là khóa cần đề nghị cấp chứng thư số",
     )
 
 
@@ -207,8 +207,8 @@ def _no_pem_key_error(path: str, *, is_pkcs12: bool) -> SigningError:
 def _password_error(uri: KeyUri, *, has_password: bool) -> SigningError:
     if has_password:
         return SigningError(
-            f"{uri.path} cannot be opened: the password is wrong or the file is damaged",
-            vi=f"không mở được {uri.path}: sai mật khẩu hoặc tệp bị hỏng",
+            f"{uri.path} cannot be opened: the password is wrong or the file is damaged; check both",
+            vi=f"không mở được {uri.path}: sai mật khẩu hoặc tệp bị hỏng; hãy kiểm tra lại cả hai",
         )
     return SigningError(
         f"{uri.path} cannot be opened without a password; provide it for '{uri.secret_name}' "

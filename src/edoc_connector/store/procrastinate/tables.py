@@ -69,14 +69,16 @@ def _build_app(engine: Engine) -> App:
         raise ConfigError(
             "the engine procrastinate needs PostgreSQL: set [store] url to postgresql+psycopg://USER@HOST/NAME, or set "
             '[worker] engine = "own".',
-            vi="Bộ chạy procrastinate cần PostgreSQL: hãy đặt [store] url = postgresql+psycopg://NGƯỜI_DÙNG@MÁY/TÊN, "
+            vi="Giao việc bằng procrastinate cần PostgreSQL: hãy đặt [store] url = "
+            "postgresql+psycopg://NGƯỜI_DÙNG@MÁY/TÊN, "
             'hoặc đặt [worker] engine = "own".',
         )
     if find_spec("procrastinate") is None:
         raise ConfigError(
             "the engine procrastinate needs the extra of that name; install it: "
             "pip install 'edoc-connector[procrastinate]'",
-            vi="Bộ chạy procrastinate cần gói bổ sung cùng tên; hãy cài: pip install 'edoc-connector[procrastinate]'",
+            vi="Giao việc bằng procrastinate cần gói bổ sung cùng tên; hãy cài: "
+            "pip install 'edoc-connector[procrastinate]'",
         )
     from procrastinate import App, SyncPsycopgConnector
 

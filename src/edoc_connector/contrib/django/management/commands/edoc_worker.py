@@ -35,7 +35,9 @@ class Command(BaseCommand):
         """Declare the options."""
         parser.add_argument("--once", action="store_true", help="Do what is due, and end; for cron. / Chạy một lần.")
         parser.add_argument("--listen", metavar="[HOST:]PORT", help="Serve /healthz, /readyz, /metrics. / Giám sát.")
-        parser.add_argument("--engine", choices=("own", "procrastinate"), help="Who hands out the work. / Bộ chạy.")
+        parser.add_argument(
+            "--engine", choices=("own", "procrastinate"), help="Who hands out the work. / Ai giao việc."
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Run the worker.
