@@ -283,13 +283,8 @@ class EdocSoap:
         """Read the hub's directory (GetOrganizations)."""
         answer = _read_answer((yield self._build_request(AGENCIES, self._build_body(AGENCIES))), AGENCIES)
         rows = _require_rows(answer.body, AGENCIES, "Organizations", "Organization")
-        found = tuple(
-            Agency(
-                code=code, name=as_printable(_find_text(row, "OrganName")), mail=as_printable(_find_text(row, "Email"))
-            )
-            for row in rows
-            if (code := parse_identifier(_find_text(row, "OrganId"))) is not None
-        )
+        codes = ((parse_identifier(_find_text(row, "OrganId")), row) for row in rows)
+        found = tuple(_build_agency(code, row) for code, row in codes if code is not None)
         if not found:
             raise build_protocol_error(AGENCIES.action, "no entry of it has a usable OrganId")
         return found
