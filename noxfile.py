@@ -138,6 +138,14 @@ def example(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-q", *session.posargs, env={"PYTHONPATH": "tests"})
 
 
+@nox.session(venv_backend="uv")
+def tryton(session: nox.Session) -> None:
+    """Make a database of Tryton on SQLite, and let the example bring documents into it, killed now and then."""
+    session.install(".[mockhub]", "pytest", "trytond~=8.2.0", "trytond-document-incoming~=8.2.0")
+    session.chdir("examples/tryton")
+    session.run("python", "-m", "pytest", "-q", *session.posargs)
+
+
 @nox.session
 def pythons(session: nox.Session) -> None:
     """Run `quick` on the newest other Python that the classifiers name and that is here; with `-- all` on each."""

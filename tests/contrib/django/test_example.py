@@ -48,16 +48,20 @@ def _blocks(page: str) -> dict[str, str]:
 
 
 def test_the_pages_code_is_the_examples() -> None:
-    """What docs/django.md and docs/fastapi.md show is what runs here: each whole file, and the end of the settings."""
+    """What three pages show is what runs here, or in `nox -s tryton`: each whole file, and the end of the settings."""
     shown = _blocks("django.md")
     assert set(shown) == {"office/settings.py", "dms/models.py", "dms/admin.py"}
     for name, text in shown.items():
         held = (EXAMPLE / name).read_text(encoding="utf-8")
         assert held.endswith(text) if name == "office/settings.py" else held == text
-    shown = _blocks("fastapi.md")
-    assert set(shown) == {"edoc.toml", "main.py"}
-    for name, text in shown.items():
-        assert (ROOT / "examples/fastapi_dms" / name).read_text(encoding="utf-8") == text
+    for page, folder, names in (
+        ("fastapi.md", "fastapi_dms", {"edoc.toml", "main.py"}),
+        ("other-systems.md", "tryton", {"edoc.toml", "take_in.py", "trytond.conf"}),
+    ):
+        shown = _blocks(page)
+        assert set(shown) == names
+        for name, text in shown.items():
+            assert (ROOT / "examples" / folder / name).read_text(encoding="utf-8") == text
 
 
 @pytest.mark.parametrize("files", [["django_dms/dms/models.py", "django_dms/dms/admin.py"], ["fastapi_dms/main.py"]])
