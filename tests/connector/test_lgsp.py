@@ -292,7 +292,7 @@ def test_trap_no_list_of_sent_packets(
     """An unknown outcome is not asked about nor sent again; the recipient's status settles it (Sending)."""
     if not counter:  # a list that is always empty would be taken for "the hub does not have it"
 
-        def nothing(self: Lgsp, message_type: Any = None, *, doc_id: str | None = None) -> Any:
+        def nothing(self: Lgsp, message_type: Any = None, **_: Any) -> Any:
             yield from ()
             return ()
 

@@ -84,7 +84,7 @@ class Careless:
     def confirm(self, doc_id: str, outcome: Any = None) -> Any:
         yield from self._ask("confirm")
 
-    def sent_state(self, message_type: Any = None, *, doc_id: str | None = None) -> Any:
+    def sent_state(self, message_type: Any = None, *, doc_id: str | None = None, since: Any = None) -> Any:
         yield from self._ask("sent")
 
     def agencies(self) -> Any:
