@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import socket
@@ -390,3 +391,17 @@ def test_clients_with_the_usual_authorities_share_a_context(tmp_path: Path) -> N
     own = ClientSettings(ca_bundle=root)
     assert build_tls_context(own) is not usual
     assert build_tls_context(own) is not build_tls_context(own)
+
+
+def test_an_error_of_another_user_of_openssl_is_none_of_ours(chain: Chain) -> None:
+    """A token that was given a wrong PIN leaves one behind in its thread (faults, "each error is what happened")."""
+    library = next(
+        (line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "libcrypto.so" in line), None
+    )
+    if library is None:
+        pytest.skip("this Python brings its OpenSSL along")
+    openssl = ctypes.CDLL(library)
+    openssl.ERR_new()
+    openssl.ERR_set_error(57, 100, None)  # of the library of ciphers: bad decrypt
+    context = build_tls_context(ClientSettings(ca_bundle=chain.root))
+    assert context.cert_store_stats()["x509_ca"] == 1

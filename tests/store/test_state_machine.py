@@ -38,7 +38,7 @@ def test_a_leased_state_can_be_left(machine: StateMachine) -> None:
 
 def _filler(machine: StateMachine, now: datetime) -> dict[str, object]:
     """A row with something in every column that needs it."""
-    by_type = {int: 1, str: "status", datetime: now, date: now.date()}
+    by_type = {int: 1, str: "status", bytes: "00" * 32, datetime: now, date: now.date()}
     columns = TABLES[machine.table_name].columns
     given = [column for column in columns if not column.nullable and not column.primary_key]
     needed = [column for column in given if column.default is None and column.server_default is None]

@@ -64,7 +64,13 @@ def _build_verifying_context(settings: ClientSettings) -> ssl.SSLContext:
         context = httpx.create_ssl_context(trust_env=False)
         context.load_default_certs()  # agencies put the State's own authorities into the system's store
         return context
-    context = ssl.create_default_context(cadata=b"".join(split_certificates(settings.ca_bundle.read_bytes())))
+    authorities = b"".join(split_certificates(settings.ca_bundle.read_bytes()))
+    try:
+        context = ssl.create_default_context(cadata=authorities)
+    except ssl.SSLError:
+        # Python takes what another user of OpenSSL left in this thread's queue of errors, such as a token that was
+        # given a wrong PIN, for an error of this call, and empties the queue.
+        context = ssl.create_default_context(cadata=authorities)
     # What is named is trusted, be it a root or not: the default from Python 3.13 on.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context

@@ -83,9 +83,9 @@ COLUMNS = (
     ),
     Column(
         "document_id",
-        "mã văn bản",
+        "mã văn bản liên quan",
         "G22,2026/11/19,55/VPCP",
-        Text("of an answer, a recall: the document it is about", "với trả lời, thu hồi: mã văn bản liên quan"),
+        Text("of an answer, a recall: the document it is about", "với trả lời, thu hồi: văn bản được nói tới"),
     ),
     Column(
         "sender",
