@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import gc
 import gzip
 import hashlib
 import json
 import logging
 import threading
 import time
+import weakref
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edoc_connector.client import ClientSettings, HubClient
+from edoc_connector.client import AsyncHubClient, ClientSettings, HubClient
 from edoc_connector.errors import (
     AttachmentError,
     ConfigError,
@@ -428,3 +432,45 @@ def test_signatures_are_those_of_the_dialect() -> None:
     common: Callable[..., Any] = HubClient.send
     assert (common.__name__, common.__doc__) == ("send", HubClient.send.__wrapped__.__doc__)  # type: ignore[attr-defined]
     assert "OutcomeUnknown" in (common.__doc__ or "")
+
+
+def test_an_error_is_free_with_its_answer_once_it_is_handled(hub: Any, reply: Any) -> None:
+    """Not when Python looks for circles, which may be a thousand answers later (soak, "memory levels off")."""
+    refusal = json.dumps({"status": "FAIL", "ErrorCode": "28"}).encode()
+    hub.script = [reply(b"busy", status=503), reply(b"busy", status=503), reply(refusal), drop]
+    dialect = Vxp(endpoint=hub.url, system_id="H29.TEST", secret="secret")
+    settings = ClientSettings(attempts=2, backoff=0.01)
+    with HubClient(dialect, settings) as client:
+        _require_free([client.list_waiting] * 3)
+
+    async def ask() -> None:
+        async with AsyncHubClient(dialect, settings) as client:
+            for _ in range(3):
+                with _without_collector():
+                    try:
+                        await client.list_waiting()
+                    except EdocError as caught:
+                        error = weakref.ref(caught)
+                    assert error() is None
+
+    asyncio.run(ask())
+
+
+def _require_free(calls: list[Callable[[], object]]) -> None:
+    for ask in calls:
+        with _without_collector():
+            try:
+                ask()
+            except EdocError as caught:
+                error = weakref.ref(caught)
+            assert error() is None
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -40,6 +40,7 @@ from .stop_flag import StopFlag, sleep_until
 from .subject_names import format_name, parse_name
 from .telemetry import OPERATION_RULES, UNOBSERVED, MessagingTelemetry, Observation, Operation
 from .text import Labelled, Text, describe_error, escape_json, escape_line, escape_lines, label_members
+from .tracebacks import release_frames
 
 __all__ = [
     "ABOUT_SETTINGS",
@@ -103,6 +104,7 @@ __all__ = [
     "qualify_for_hub",
     "quieten_logger",
     "rearm_cell",
+    "release_frames",
     "require_own_folder",
     "save_atomic",
     "save_folder",

@@ -18,7 +18,7 @@ import anyio
 import httpx
 import tenacity
 
-from .._core import Text, get_logger
+from .._core import Text, get_logger, release_frames
 from ..errors import EdocError, HubError, NotSent
 from ..hubs import Authenticator, Dialect, FileBody, Flow, Vxp, WireRequest, WireResponse, arun, run
 from .bodies import AnswerSink, Upload
@@ -154,7 +154,11 @@ class HubClient:
                 raise first_error.pop()
             return self.run(make(*args, **kwargs))
 
-        return self._retrying(attempt)
+        try:
+            return self._retrying(attempt)
+        except EdocError as error:
+            release_frames(error)
+            raise
 
     def run(self, flow: Flow[R]) -> R:
         """Drive one flow, once, with a token where there is an authenticator.
@@ -260,7 +264,11 @@ class AsyncHubClient:
         async def attempt() -> R:
             return await self.run(make(*args, **kwargs))
 
-        return await tenacity.AsyncRetrying(sleep=anyio.sleep, **_build_retry_options(self.settings))(attempt)
+        try:
+            return await tenacity.AsyncRetrying(sleep=anyio.sleep, **_build_retry_options(self.settings))(attempt)
+        except EdocError as error:
+            release_frames(error)
+            raise
 
     async def run(self, flow: Flow[R]) -> R:
         """Drive one flow, once, as `HubClient` does."""

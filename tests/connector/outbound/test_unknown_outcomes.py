@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,6 +17,7 @@ import pytest
 
 from edoc_connector.client import HubClient
 from edoc_connector.connector import Connector
+from edoc_connector.connector._retry import Undecided
 from edoc_connector.errors import HubError, HubUnavailable, OutcomeUnknown
 from edoc_connector.mockhub import Fault
 from edoc_connector.store import STATUS, DeliveryState
@@ -88,6 +92,28 @@ def test_row_32_each_question_waits_longer(
     assert waits[-1] > timedelta(seconds=1700)
     assert sum(waits, timedelta()) > timedelta(hours=2)
     assert delivery.attempts == len(waits) + 1
+
+
+def test_an_outcome_that_stays_open_leaves_no_circle(
+    office: Office, hub: RunningHub, fails: Fails, ahead: Ahead
+) -> None:
+    """What was thought about it, the hub's list among it, is free with its error (soak, "memory levels off")."""
+    sender = office("H29.05", limits=LIMITS)
+    _make_undecided(sender, hub, fails)
+    ahead(sender, 4000)
+    gc.collect()
+    gc.disable()
+    logging.disable()  # what is logged holds errors as well, as long as pytest keeps it
+    try:
+        _, error = next(iter(sender.outbox.outboxes)).send_next_delivery()
+        assert isinstance(error, Undecided)
+        freed = weakref.ref(error)
+        del error
+        assert freed() is None
+    finally:
+        gc.enable()
+        logging.disable(logging.NOTSET)
+    assert [one.state for one in sender.deliveries()] == [DeliveryState.UNKNOWN]
 
 
 @pytest.mark.parametrize("asks", ["found", "not found", "refused"])

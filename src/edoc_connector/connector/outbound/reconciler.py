@@ -375,7 +375,10 @@ class Reconciler:
                 next_attempt_at=next_attempt_at,
                 **as_error_columns(error),
             )
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # else its traceback holds it, and with it the hub's list, until Python looks for circles
 
 
 def _get_machine(row: SentRow) -> StateMachine:
