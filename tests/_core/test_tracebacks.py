@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edoc_connector._core import release_frames
+from edoc_connector._core import drop_traceback, release_frames
 
 
 class _Answer:
@@ -52,3 +52,29 @@ def test_what_frames_held_is_free_with_the_error(fail: object, is_released: bool
     assert (answers[0]() is None) is is_released
     gc.collect()
     assert answers[0]() is None
+
+
+def _hand_on(answers: list[weakref.ref[_Answer]]) -> Exception:
+    try:
+        _fail_because(answers)
+    except KeyError as error:
+        return drop_traceback(error)
+    raise AssertionError
+
+
+def _keep_result(answers: list[weakref.ref[_Answer]]) -> None:
+    """As a caller that holds the result, in a frame that the error's own frames lead to."""
+    held = _Answer()
+    answers.append(weakref.ref(held))
+    result = _hand_on(answers)
+    assert result.__cause__ is not None
+
+
+def test_an_error_that_is_handed_on_holds_no_frame_of_its_callers() -> None:
+    """Nor do the errors that caused it (soak, "memory levels off")."""
+    answers: list[weakref.ref[_Answer]] = []
+    error = _hand_on(answers)
+    assert (error.__traceback__, error.__cause__ and error.__cause__.__traceback__) == (None, None)
+    del error
+    _keep_result(answers)
+    assert [one() for one in answers] == [None] * 3

@@ -40,7 +40,7 @@ from .stop_flag import StopFlag, sleep_until
 from .subject_names import format_name, parse_name
 from .telemetry import OPERATION_RULES, UNOBSERVED, MessagingTelemetry, Observation, Operation
 from .text import Labelled, Text, describe_error, escape_json, escape_line, escape_lines, label_members
-from .tracebacks import release_frames
+from .tracebacks import drop_traceback, release_frames
 
 __all__ = [
     "ABOUT_SETTINGS",
@@ -72,6 +72,7 @@ __all__ = [
     "decode_text",
     "describe_error",
     "download_part",
+    "drop_traceback",
     "escape_json",
     "escape_line",
     "escape_lines",

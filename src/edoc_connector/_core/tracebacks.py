@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator
+from typing import TypeVar
+
+ErrorT = TypeVar("ErrorT", bound=BaseException)
 
 
 def release_frames(error: BaseException) -> None:
@@ -12,9 +16,24 @@ def release_frames(error: BaseException) -> None:
     such as a hub's answer, it would stay until Python looks for such circles, which it does seldom. Lines and names of
     the traceback stay.
     """
+    for one in _iter_chain(error):
+        traceback.clear_frames(one.__traceback__)
+
+
+def drop_traceback(error: ErrorT) -> ErrorT:
+    """Drop the tracebacks of an error that is handed on as a result, and of those that caused it; returns the error.
+
+    They hold the frames of its callers, and these the result with the error.
+    """
+    for one in _iter_chain(error):
+        one.__traceback__ = None
+    return error
+
+
+def _iter_chain(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
         seen.add(id(current))
-        traceback.clear_frames(current.__traceback__)
+        yield current
         current = current.__cause__ or current.__context__

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from ..._core import Text, bind_log_fields, get_logger
+from ..._core import Text, bind_log_fields, drop_traceback, get_logger
 from ...edxml import Document, Message, StatusMessage
 from ...errors import EdocError, StoreError
 from ...hubs import Progress
@@ -248,7 +248,7 @@ class Intake:
             if must_quarantine(error):
                 return replace(downloaded, refusal=error, unadmitted=unadmitted)
             self._context.store.spool.delete_file(file.name)  # it is downloaded again
-            return replace(downloaded, file=None, retry_error=error)
+            return replace(downloaded, file=None, retry_error=drop_traceback(error))
 
     def store_packets(self, downloads: Sequence[DownloadedPacket]) -> list[EdocError]:
         """Store packets, in this order; from one thread at a time.
@@ -277,7 +277,7 @@ class Intake:
         try:
             return DownloadedPacket(row=row, file=fetch_to_spool(self._context, row.hub_doc_id, on_progress))
         except EdocError as error:
-            return DownloadedPacket(row=row, retry_error=error)
+            return DownloadedPacket(row=row, retry_error=drop_traceback(error))
 
     def _is_quick(self, downloaded: DownloadedPacket) -> bool:
         """Whether verifying a packet is a matter of milliseconds, in which nobody is asked."""
@@ -415,7 +415,7 @@ class Intake:
             verified = self._duplicate_checker.select_packet(downloaded.row, downloaded.verified, downloaded.looks)
         except EdocError as error:
             self._context.store.spool.delete_file(downloaded.verified.file.name)  # it is downloaded again
-            checked = replace(downloaded, verified=None, retry_error=error)
+            checked = replace(downloaded, verified=None, retry_error=drop_traceback(error))
         else:
             is_same = verified is downloaded.verified
             looks = downloaded.looks + (not is_same)

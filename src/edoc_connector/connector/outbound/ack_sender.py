@@ -11,7 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from ..._core import ForkAware, Text, bind_log_fields, describe_error, get_logger, make_lock, watch_forks
+from ..._core import (
+    ForkAware,
+    Text,
+    bind_log_fields,
+    describe_error,
+    drop_traceback,
+    get_logger,
+    make_lock,
+    watch_forks,
+)
 from ...edxml import StatusMessage
 from ...errors import DuplicateDocument, EdocError, NotFound
 from ...hubs import MessageType, Outcome
@@ -212,7 +221,9 @@ class AckSender(ForkAware):
         try:
             return self._look_up_or_send(row)
         except EdocError as error:
-            return AckResult(key=row.id, error=error, opens_breaker=decide_retry(error).opens_breaker, is_open=True)
+            return AckResult(
+                key=row.id, error=drop_traceback(error), opens_breaker=decide_retry(error).opens_breaker, is_open=True
+            )
 
     def _look_up_or_send(self, row: OutgoingRow) -> AckResult:
         self._context.hub.clear_exchanges()
@@ -262,7 +273,7 @@ class AckSender(ForkAware):
         try:
             return build_packet(self._context, message, at=self._context.store.clock())
         except EdocError as error:
-            return error
+            return drop_traceback(error)
 
     def _send_ack(self, row: OutgoingRow) -> AckOutcome:
         """Send one message. May be called from any thread."""
@@ -282,7 +293,7 @@ class AckSender(ForkAware):
                 hub_copy = self._send_status(row)
                 outcome = AckOutcome(row=row, doc_id=hub_copy.doc_id, copy_id=hub_copy.copy_id)
         except EdocError as error:
-            outcome = AckOutcome(row=row, error=error, is_closed=self._is_closed_by_fail(row, error))
+            outcome = AckOutcome(row=row, error=drop_traceback(error), is_closed=self._is_closed_by_fail(row, error))
         outcome = replace(outcome, recorded_exchanges=tuple(hub.take_exchanges()))
         return replace(outcome, opens_breaker=self._is_common_error(outcome))
 

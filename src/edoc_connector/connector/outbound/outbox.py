@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
-from ..._core import AnyFile, HeldFile, Text, bind_log_fields, describe_error, get_logger
+from ..._core import AnyFile, HeldFile, Text, bind_log_fields, describe_error, drop_traceback, get_logger
 from ...errors import DuplicateDocument, EdocError, StoreError
 from ...hubs import MessageType
 from ...store import (
@@ -385,7 +385,7 @@ class Outbox:
                     self._send_claimed_delivery(row)
             except EdocError as error:
                 log.warning("not sent: %s", error)
-                return error
+                return drop_traceback(error)
         return None
 
     def _try_acks(self, *, only_due: bool) -> Iterator[_Tried]:
